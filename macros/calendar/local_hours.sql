@@ -1,0 +1,46 @@
+{#- Where the positions of all business clocks begin: any fixed instant will do; windows before it count down. -#}
+{% macro calendar_origin() -%}
+    '2020-01-01 00:00:00'
+{%- endmacro %}
+
+{#- Minutes since midnight of an 'HH:MM' text ('24:00' closes at midnight). -#}
+{% macro minutes_of_day(clock_time) -%}
+    (
+        cast({{ dbt.split_part(clock_time, "':'", 1) }} as integer) * 60
+        + cast({{ dbt.split_part(clock_time, "':'", 2) }} as integer)
+    )
+{%- endmacro %}
+
+{#- 1 = Monday ... 7 = Sunday, counted from a Monday so that no engine's own numbering matters. -#}
+{% macro iso_weekday(day) -%}
+    ((({{ dbt.datediff("cast('1900-01-01' as date)", day, 'day') }} % 7) + 7) % 7 + 1)
+{%- endmacro %}
+
+{#- The UTC instant at which a span of `utc_offsets` first shows a local time of `hours`, or the span's begin if it starts later. -#}
+{% macro first_instant_of(minute) -%}
+    greatest(utc_offsets.starts_at, {{ utc_instant_of(minute) }})
+{%- endmacro %}
+
+{#- Whether a span of `utc_offsets` is one that ever shows a local time of `hours`, or a later one. -#}
+{% macro reaches(minute) -%}
+    hours.time_zone = utc_offsets.time_zone
+    and (utc_offsets.ends_at is null or {{ utc_instant_of(minute) }} < utc_offsets.ends_at)
+{%- endmacro %}
+
+{% macro utc_instant_of(minute) -%}
+    {{ dbt.dateadd('second', minute ~ ' * 60 - utc_offsets.offset_seconds', 'cast(hours.date_day as timestamp)') }}
+{%- endmacro %}
+
+{#- The UTC instant at which a day of the reporting time zone begins; a CTE `utc_offsets` must hold that zone's spans. -#}
+{% macro start_of_day(day) -%}
+    (
+        select min(greatest(
+            utc_offsets.starts_at,
+            {{ dbt.dateadd('second', '-1 * utc_offsets.offset_seconds', 'cast(' ~ day ~ ' as timestamp)') }}
+        ))
+        from utc_offsets
+        where
+            utc_offsets.ends_at is null
+            or {{ dbt.dateadd('second', '-1 * utc_offsets.offset_seconds', 'cast(' ~ day ~ ' as timestamp)') }} < utc_offsets.ends_at
+    )
+{%- endmacro %}

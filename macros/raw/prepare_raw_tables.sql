@@ -1,0 +1,38 @@
+{#-
+  Runs before every build: checks what the loader landed against the raw contract (models/staging/crm/_crm__sources.yml),
+  and makes the tables of schema `raw` readable under exactly the contract's names and types. A refusal is one sentence
+  that says what is wrong, where, and what to do; nothing has been built by then.
+-#}
+{% macro prepare_raw_tables() -%}
+    {%- if execute and flags.WHICH in ['build', 'run', 'test', 'freshness', 'source'] -%}
+        {%- do check_settings() -%}
+        {%- do adapter.dispatch('prepare_raw_tables', 'lead_sla')() -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Settings that would only show as a strange number, or as an engine's error in the middle of the run. -#}
+{% macro check_settings() -%}
+    {%- set as_of_form = modules.re.compile('^\\d{4}-\\d{2}-\\d{2}([ T]\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,6})?)?Z?)?$') -%}
+    {%- set as_of = (var('as_of') or '') | string | trim -%}
+    {%- if as_of and not as_of_form.match(as_of) -%}
+        {%- do refuse("var as_of is '" ~ as_of ~ "': give a UTC timestamp such as '2026-05-01 12:00:00', without another offset") -%}
+    {%- endif -%}
+    {%- if var('pacing') not in ['calendar_days', 'business_days'] -%}
+        {%- do refuse("var pacing is '" ~ var('pacing') ~ "': it is calendar_days or business_days") -%}
+    {%- endif -%}
+    {%- if not (0 <= var('pace_tolerance') | float(-1) < 1) -%}
+        {%- do refuse("var pace_tolerance is '" ~ var('pace_tolerance') ~ "': it is a share from 0 to below 1") -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro refuse(problem) -%}
+    {{ exceptions.raise_compiler_error('[raw] ' ~ problem ~ '. Nothing was built.') }}
+{%- endmacro %}
+
+{#- Elsewhere a loader fills the tables of schema `raw`; the database itself names one that is missing. -#}
+{% macro default__prepare_raw_tables() -%}
+{%- endmacro %}
+
+{% macro raw_is_optional(contract) -%}
+    {{ return((contract.config.get('meta') or contract.meta or {}).get('optional', false)) }}
+{%- endmacro %}

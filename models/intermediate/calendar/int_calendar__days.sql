@@ -1,0 +1,14 @@
+-- Grain: one row per day of the calendars' horizon.
+
+with horizon as (
+    select * from {{ ref('int_calendar__horizon') }}
+),
+
+numbers as (
+    {{ dbt.generate_series(131072) }}
+)
+
+select cast({{ dbt.dateadd('day', 'numbers.generated_number - 1', 'horizon.first_date') }} as date) as date_day
+from numbers
+cross join horizon
+where numbers.generated_number <= {{ dbt.datediff('horizon.first_date', 'horizon.last_date', 'day') }} + 1

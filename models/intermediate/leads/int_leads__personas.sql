@@ -1,0 +1,70 @@
+-- Grain: one row per span of a lead's life in which its persona stays the same (lead_id, valid_from).
+-- `valid_from` is null for the first span, which also holds before the first version; `valid_to` is null for the last.
+
+with leads as (
+    select * from {{ ref('int_leads__leads') }}
+),
+
+versions as (
+    select * from {{ ref('stg_crm__lead_versions') }}
+),
+
+personas as (
+    select * from {{ ref('personas') }}
+),
+
+version_begins as (
+    select
+        versions.lead_id,
+        versions.version_number,
+        versions.employee_count,
+        versions.updated_at,
+        case
+            when versions.version_number = 1 then {{ local_date('leads.created_at') }}
+            else {{ local_date('versions.updated_at') }}
+        end as begin_date
+    from versions
+    inner join leads
+        on versions.lead_id = leads.lead_id
+),
+
+version_personas as (
+    select
+        version_begins.lead_id,
+        version_begins.version_number,
+        version_begins.updated_at,
+        coalesce(personas.persona, 'unknown') as persona
+    from version_begins
+    left join personas
+        on
+            version_begins.employee_count >= coalesce(personas.min_employees, version_begins.employee_count)
+            and version_begins.employee_count <= coalesce(personas.max_employees, version_begins.employee_count)
+            and {{ in_force('personas', 'version_begins.begin_date') }}
+),
+
+with_previous as (
+    select
+        version_personas.*,
+        lag(version_personas.persona) over (
+            partition by version_personas.lead_id
+            order by version_personas.version_number
+        ) as previous_persona
+    from version_personas
+),
+
+changes as (
+    select
+        lead_id,
+        persona,
+        version_number,
+        case when version_number > 1 then updated_at end as valid_from
+    from with_previous
+    where previous_persona is null or previous_persona <> persona
+)
+
+select
+    lead_id,
+    persona,
+    valid_from,
+    lead(valid_from) over (partition by lead_id order by version_number) as valid_to
+from changes

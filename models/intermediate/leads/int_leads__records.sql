@@ -1,0 +1,46 @@
+-- Grain: one row per lead record that was created by `as_of`, test leads and merged leads included.
+-- What lies after `as_of` is not known yet, so dates in the future are null.
+
+with versions as (
+    select * from {{ ref('stg_crm__lead_versions') }}
+),
+
+last_kept_versions as (
+    select
+        lead_id,
+        max(version_number) as version_number
+    from versions
+    where not is_deleted
+    group by lead_id
+),
+
+-- A lead is deleted since the first of the unbroken run of deleted versions that ends in the current one.
+deletions as (
+    select
+        versions.lead_id,
+        min(versions.updated_at) as deleted_at
+    from versions
+    left join last_kept_versions
+        on versions.lead_id = last_kept_versions.lead_id
+    where versions.version_number > coalesce(last_kept_versions.version_number, 0)
+    group by versions.lead_id
+)
+
+select
+    versions.lead_id,
+    versions.owner_id as owner_id_of_version,
+    versions.lead_source,
+    versions.country_code,
+    case when versions.merged_at <= {{ as_of() }} then versions.merged_into_lead_id end as merged_into_lead_id,
+    versions.is_test,
+    versions.created_at,
+    case when versions.disqualified_at <= {{ as_of() }} then versions.disqualified_at end as disqualified_at,
+    case when versions.opted_out_at <= {{ as_of() }} then versions.opted_out_at end as opted_out_at,
+    case when versions.merged_at <= {{ as_of() }} then versions.merged_at end as merged_at,
+    deletions.deleted_at
+from versions
+left join deletions
+    on versions.lead_id = deletions.lead_id
+where
+    versions.is_current
+    and versions.created_at <= {{ as_of() }}

@@ -1,0 +1,83 @@
+-- Grain: one row per qualified lead and activity that has a stage and a value (lead_id, activity_id), merged leads in their survivors.
+-- Until the lead qualifies an activity is valued at that instant, later ones at their own: persona and value in force then.
+
+with leads as (
+    select * from {{ ref('int_leads__leads') }}
+    where not is_merged
+),
+
+qualified as (
+    select * from {{ ref('int_qualification__qualified') }}
+),
+
+activities as (
+    select * from {{ ref('int_leads__activities') }}
+),
+
+personas as (
+    select * from {{ ref('int_leads__personas') }}
+),
+
+lead_values as (
+    select * from {{ ref('lead_values') }}
+),
+
+credited as (
+    select
+        activities.lead_id,
+        activities.activity_id,
+        activities.journey_stage,
+        activities.activity_type,
+        activities.occurred_at,
+        activities.occurred_at <= qualified.qualified_at as is_so_far,
+        greatest(activities.occurred_at, qualified.qualified_at) as credited_at
+    from activities
+    inner join qualified
+        on activities.lead_id = qualified.lead_id
+    inner join leads
+        on activities.lead_id = leads.lead_id
+    where activities.journey_stage is not null
+),
+
+with_persona as (
+    select
+        credited.*,
+        personas.persona,
+        {{ local_date('credited.credited_at') }} as credited_date
+    from credited
+    inner join personas
+        on
+            credited.lead_id = personas.lead_id
+            and {{ holds_at('personas', 'credited.credited_at') }}
+),
+
+-- The more specific row wins.
+valued as (
+    select
+        with_persona.*,
+        {{ lead_value_usd('lead_values') }} as value_usd,
+        row_number() over (
+            partition by with_persona.lead_id, with_persona.activity_id
+            order by case when lead_values.activity_type is null then 1 else 0 end
+        ) as value_rank
+    from with_persona
+    inner join lead_values
+        on
+            with_persona.persona = lead_values.persona
+            and with_persona.journey_stage = lead_values.journey_stage
+            and (lead_values.activity_type is null or with_persona.activity_type = lead_values.activity_type)
+            and {{ in_force('lead_values', 'with_persona.credited_date') }}
+)
+
+select
+    lead_id,
+    activity_id,
+    persona,
+    journey_stage,
+    value_usd,
+    is_so_far,
+    credited_date,
+    credited_at,
+    occurred_at
+from valued
+where value_rank = 1

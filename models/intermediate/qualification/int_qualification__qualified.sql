@@ -1,0 +1,90 @@
+-- Grain: one row per lead that is qualified (lead_id), merged leads included.
+-- Only two kinds of instant can qualify a lead: it reaches a stage, or its persona changes. At each of them every stage reached so far
+-- is looked up in the Buyer Matrix in force that day; the first instant that passes counts, and there the highest stage.
+
+with stages as (
+    select * from {{ ref('int_qualification__stages') }}
+),
+
+personas as (
+    select * from {{ ref('int_leads__personas') }}
+),
+
+holders as (
+    select * from {{ ref('int_leads__holders') }}
+),
+
+buyer_matrix as (
+    select * from {{ ref('buyer_matrix') }}
+),
+
+instants as (
+    select
+        stages.lead_id,
+        stages.reached_at as looked_at
+    from stages
+    union
+    select
+        personas.lead_id,
+        personas.valid_from as looked_at
+    from personas
+    where personas.valid_from is not null
+),
+
+-- The day is worked out once an instant: the matrix is looked up by day.
+dated_instants as (
+    select
+        instants.lead_id,
+        instants.looked_at,
+        {{ local_date('instants.looked_at') }} as looked_date
+    from instants
+),
+
+passes as (
+    select
+        dated_instants.lead_id,
+        dated_instants.looked_at as qualified_at,
+        dated_instants.looked_date as qualified_date,
+        personas.persona,
+        stages.journey_stage,
+        stages.activity_id,
+        stages.record_lead_id,
+        buyer_matrix.valid_from as matrix_valid_from,
+        row_number() over (
+            partition by dated_instants.lead_id
+            order by dated_instants.looked_at, stages.stage_rank desc
+        ) as pass_rank
+    from dated_instants
+    inner join stages
+        on
+            dated_instants.lead_id = stages.lead_id
+            and dated_instants.looked_at >= stages.reached_at
+    inner join personas
+        on
+            dated_instants.lead_id = personas.lead_id
+            and {{ holds_at('personas', 'dated_instants.looked_at') }}
+    inner join buyer_matrix
+        on
+            personas.persona = buyer_matrix.persona
+            and stages.journey_stage = buyer_matrix.journey_stage
+            and {{ in_force('buyer_matrix', 'dated_instants.looked_date') }}
+    where buyer_matrix.passes_to_sales
+)
+
+select
+    passes.lead_id,
+    passes.persona,
+    passes.journey_stage,
+    passes.activity_id,
+    -- The record that held the proof at that instant is the one on which Sales got the lead.
+    (holders.held_from is null or holders.held_from <= passes.qualified_at)
+    and (holders.held_until is null or holders.held_until > passes.qualified_at) as is_held,
+    passes.matrix_valid_from,
+    passes.qualified_date,
+    passes.qualified_at
+from passes
+inner join holders
+    on
+        passes.record_lead_id = holders.record_lead_id
+        and passes.lead_id = holders.lead_id
+where passes.pass_rank = 1

@@ -1,0 +1,116 @@
+-- Grain: one row per obligation (obligation_id): the facts of one promise of Sales. It holds no status and nothing that changes with the
+-- clock alone: the mart derives that from `as_of` at each run.
+-- Positions are microseconds on the rule's clock; `owner_at_due` is null while the deadline lies ahead.
+
+with candidates as (
+    select * from {{ ref('int_sales_sla__candidates') }}
+),
+
+follow_ups as (
+    select * from {{ ref('int_sales_sla__follow_ups') }}
+),
+
+opened as (
+    select * from {{ ref('int_sales_sla__opened') }}
+),
+
+owners as (
+    select * from {{ ref('int_leads__owners') }}
+),
+
+windows as (
+    select * from {{ ref('int_calendar__windows') }}
+),
+
+obligations as (
+    select
+        candidates.lead_id,
+        candidates.rule_id,
+        candidates.rule_valid_from,
+        candidates.trigger_activity_id,
+        candidates.persona,
+        candidates.required_touches,
+        follow_ups.touches_by_due,
+        follow_ups.touches_total,
+        follow_ups.satisfying_activity_id,
+        candidates.clock,
+        candidates.calendar_id,
+        candidates.warn_fraction,
+        candidates.owner_at_trigger,
+        case
+            when candidates.due_at <= {{ as_of() }} then coalesce(owners_at_due.owner_id, 'unassigned')
+        end as owner_at_due,
+        candidates.triggered_at,
+        candidates.due_at,
+        follow_ups.satisfied_at,
+        -- Cancellation touches nothing that was satisfied before it.
+        case when follow_ups.satisfied_at is null then candidates.cancelled_at end as cancelled_at,
+        case when follow_ups.satisfied_at is null then candidates.cancel_reason end as cancel_reason,
+        coalesce(follow_ups.satisfied_at, candidates.cancelled_at) as ended_at,
+        candidates.triggered_position,
+        candidates.due_position
+    from opened
+    inner join candidates
+        on
+            opened.lead_id = candidates.lead_id
+            and opened.rule_id = candidates.rule_id
+            and opened.candidate_number = candidates.candidate_number
+    inner join follow_ups
+        on
+            opened.lead_id = follow_ups.lead_id
+            and opened.rule_id = follow_ups.rule_id
+            and opened.candidate_number = follow_ups.candidate_number
+    left join owners as owners_at_due
+        on
+            candidates.lead_id = owners_at_due.lead_id
+            and {{ holds_at('owners_at_due', 'candidates.due_at') }}
+),
+
+elapsed as (
+    select
+        obligations.*,
+        {{ elapsed_position('obligations.ended_at') }} as ended_position
+    from obligations
+    where obligations.clock = 'elapsed'
+),
+
+business_obligations as (
+    select * from obligations
+    where obligations.clock = 'business'
+),
+
+business as (
+    {{ with_business_position('business_obligations', 'ended_at', 'ended_position') }}
+),
+
+both_clocks as (
+    select * from elapsed
+    union all
+    select * from business
+)
+
+select
+    {{ surrogate_key(['lead_id', 'rule_id', 'triggered_at', 'trigger_activity_id']) }} as obligation_id,
+    lead_id,
+    rule_id,
+    trigger_activity_id,
+    satisfying_activity_id,
+    coalesce(owner_at_trigger, 'unassigned') as owner_at_trigger,
+    owner_at_due,
+    persona,
+    clock,
+    calendar_id,
+    cancel_reason,
+    required_touches,
+    touches_by_due,
+    touches_total,
+    warn_fraction,
+    triggered_position,
+    due_position,
+    ended_position,
+    rule_valid_from,
+    triggered_at,
+    due_at,
+    satisfied_at,
+    cancelled_at
+from both_clocks

@@ -1,0 +1,70 @@
+-- Grain: one row per event of a lead that a rule may name (lead_id, trigger, triggered_at, trigger_activity_id), whether or not a rule
+-- in force does. A trigger belongs to the record that held its activity at that instant. `assigned` has no activity.
+
+with activities as (
+    select * from {{ ref('int_leads__activities') }}
+),
+
+owners as (
+    select * from {{ ref('int_leads__owners') }}
+),
+
+qualified as (
+    select * from {{ ref('int_qualification__qualified') }}
+),
+
+rules as (
+    select * from {{ ref('sales_sla_rules') }}
+),
+
+conversions as (
+    select
+        activities.*,
+        row_number() over (
+            partition by activities.lead_id
+            order by activities.occurred_at, activities.activity_id
+        ) as conversion_rank
+    from activities
+    where
+        activities.category = 'conversion'
+        and activities.is_held
+),
+
+named_activity_types as (
+    select distinct rules.trigger as activity_type
+    from rules
+)
+
+select
+    conversions.lead_id,
+    'new_lead' as trigger,
+    conversions.activity_id as trigger_activity_id,
+    conversions.occurred_at as triggered_at
+from conversions
+where conversions.conversion_rank = 1
+union all
+select
+    qualified.lead_id,
+    'qualified' as trigger,
+    qualified.activity_id as trigger_activity_id,
+    qualified.qualified_at as triggered_at
+from qualified
+where qualified.is_held
+union all
+select
+    owners.lead_id,
+    'assigned' as trigger,
+    cast(null as {{ dbt.type_string() }}) as trigger_activity_id,
+    owners.valid_from as triggered_at
+from owners
+where owners.owner_id is not null
+union all
+select
+    activities.lead_id,
+    activities.activity_type as trigger,
+    activities.activity_id as trigger_activity_id,
+    activities.occurred_at as triggered_at
+from activities
+inner join named_activity_types
+    on activities.activity_type = named_activity_types.activity_type
+where activities.is_held

@@ -1,0 +1,99 @@
+-- Grain: one row per lead (lead_id), merged and deleted leads included, test leads not. No personal data: that stays in staging.
+-- A survivor shows the person's values, a merged lead those of its own history until the merge; so persons are counted where
+-- `is_merged` is false.
+
+with leads as (
+    select * from {{ ref('int_leads__leads') }}
+),
+
+personas as (
+    select * from {{ ref('int_leads__personas') }}
+    where valid_to is null
+),
+
+owners as (
+    select * from {{ ref('int_leads__owners') }}
+    where valid_to is null
+),
+
+stages as (
+    select * from {{ ref('int_qualification__stages') }}
+),
+
+qualified as (
+    select * from {{ ref('int_qualification__qualified') }}
+),
+
+activities as (
+    select * from {{ ref('int_leads__activities') }}
+),
+
+deals as (
+    select * from {{ ref('int_leads__deals') }}
+),
+
+cancellations as (
+    select * from {{ ref('int_leads__cancellations') }}
+),
+
+highest_stages as (
+    select
+        stages.lead_id,
+        stages.journey_stage,
+        row_number() over (partition by stages.lead_id order by stages.stage_rank desc) as highest_rank
+    from stages
+),
+
+first_activities as (
+    select
+        activities.lead_id,
+        min(case when activities.category = 'conversion' then activities.occurred_at end) as first_conversion_at,
+        min(case when activities.is_touch then activities.occurred_at end) as first_touch_at
+    from activities
+    group by activities.lead_id
+),
+
+-- What is won after a lead was merged is won on the survivor.
+wins as (
+    select
+        deals.lead_id,
+        min(deals.won_at) as won_at
+    from deals
+    inner join leads
+        on deals.lead_id = leads.lead_id
+    where leads.merged_at is null or deals.won_at < leads.merged_at
+    group by deals.lead_id
+)
+
+select
+    leads.lead_id,
+    personas.persona,
+    highest_stages.journey_stage,
+    owners.owner_id,
+    leads.lead_source,
+    cancellations.cancel_reason,
+    qualified.lead_id is not null as is_qualified,
+    leads.is_merged,
+    leads.created_at,
+    qualified.qualified_at,
+    first_activities.first_conversion_at,
+    first_activities.first_touch_at,
+    wins.won_at,
+    cancellations.cancelled_at
+from leads
+left join personas
+    on leads.lead_id = personas.lead_id
+left join highest_stages
+    on
+        leads.lead_id = highest_stages.lead_id
+        and highest_stages.highest_rank = 1
+left join owners
+    on leads.lead_id = owners.lead_id
+left join qualified
+    on leads.lead_id = qualified.lead_id
+left join first_activities
+    on leads.lead_id = first_activities.lead_id
+left join wins
+    on leads.lead_id = wins.lead_id
+left join cancellations
+    on leads.lead_id = cancellations.lead_id

@@ -1,0 +1,124 @@
+-- Grain: one row per lead with a conversion (lead_id), merged leads in their survivors. All minutes run from the first conversion.
+-- Minutes are elapsed ones but `business_minutes`; they are not additive. Without a touch they are null, but for the system's delay of a
+-- lead that was assigned.
+
+with leads as (
+    select * from {{ ref('int_leads__leads') }}
+    where not is_merged
+),
+
+activities as (
+    select * from {{ ref('int_leads__activities') }}
+),
+
+owners as (
+    select * from {{ ref('int_leads__owners') }}
+),
+
+rep_calendars as (
+    select * from {{ ref('int_calendar__rep_calendars') }}
+),
+
+windows as (
+    select * from {{ ref('int_calendar__windows') }}
+),
+
+conversions as (
+    select
+        activities.lead_id,
+        min(activities.occurred_at) as first_conversion_at
+    from activities
+    inner join leads
+        on activities.lead_id = leads.lead_id
+    where activities.category = 'conversion'
+    group by activities.lead_id
+),
+
+answers as (
+    select
+        conversions.lead_id,
+        min(case when activities.is_touch then activities.occurred_at end) as first_touch_at,
+        min(case when activities.is_contact then activities.occurred_at end) as first_contact_at
+    from conversions
+    inner join activities
+        on
+            conversions.lead_id = activities.lead_id
+            and conversions.first_conversion_at <= activities.occurred_at
+    where activities.is_touch or activities.is_contact
+    group by conversions.lead_id
+),
+
+-- The first instant from the conversion on with an owner.
+assignments as (
+    select
+        conversions.lead_id,
+        min(greatest(owners.valid_from, conversions.first_conversion_at)) as assigned_at
+    from conversions
+    inner join owners
+        on
+            conversions.lead_id = owners.lead_id
+            and (owners.valid_to is null or owners.valid_to > conversions.first_conversion_at)
+    where owners.owner_id is not null
+    group by conversions.lead_id
+),
+
+instants as (
+    select
+        conversions.lead_id,
+        coalesce(rep_calendars.calendar_id, '{{ var("default_calendar") }}') as calendar_id,
+        conversions.first_conversion_at,
+        assignments.assigned_at,
+        answers.first_touch_at,
+        answers.first_contact_at,
+        case
+            when answers.first_touch_at < assignments.assigned_at or assignments.assigned_at is null then answers.first_touch_at
+            else assignments.assigned_at
+        end as system_done_at
+    from conversions
+    left join answers
+        on conversions.lead_id = answers.lead_id
+    left join assignments
+        on conversions.lead_id = assignments.lead_id
+    left join owners
+        on
+            conversions.lead_id = owners.lead_id
+            and {{ holds_at('owners', 'conversions.first_conversion_at') }}
+    left join rep_calendars
+        on owners.owner_id = rep_calendars.rep_id
+),
+
+with_conversion_position as (
+    {{ with_business_position('instants', 'first_conversion_at', 'conversion_position') }}
+),
+
+with_positions as (
+    {{ with_business_position('with_conversion_position', 'first_touch_at', 'touch_position') }}
+),
+
+measured as (
+    select
+        with_positions.*,
+        {{ dbt.datediff('with_positions.first_conversion_at', 'with_positions.first_touch_at', 'microsecond') }} as elapsed_microseconds,
+        {{ dbt.datediff('with_positions.first_conversion_at', 'with_positions.system_done_at', 'microsecond') }} as system_microseconds
+    from with_positions
+)
+
+select
+    lead_id,
+    case
+        when elapsed_microseconds is null then 'never'
+        when elapsed_microseconds <= 5 * {{ microseconds_a_minute() }} then '<=5m'
+        when elapsed_microseconds <= 30 * {{ microseconds_a_minute() }} then '5-30m'
+        when elapsed_microseconds <= 60 * {{ microseconds_a_minute() }} then '30-60m'
+        when elapsed_microseconds <= 24 * 60 * {{ microseconds_a_minute() }} then '1-24h'
+        else '>24h'
+    end as speed_band,
+    elapsed_microseconds / {{ microseconds_a_minute() }} as elapsed_minutes,
+    (touch_position - conversion_position) / {{ microseconds_a_minute() }} as business_minutes,
+    system_microseconds / {{ microseconds_a_minute() }} as system_delay_minutes,
+    (elapsed_microseconds - system_microseconds) / {{ microseconds_a_minute() }} as rep_delay_minutes,
+    first_conversion_at,
+    assigned_at,
+    first_touch_at,
+    first_contact_at
+from measured
