@@ -14,6 +14,9 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 
+# What a copy has for itself; all the rest it shares with the project.
+OWN = {"seeds", "data", "target", "logs"}
+
 
 @dataclass(frozen=True)
 class ProjectCopy:
@@ -68,8 +71,9 @@ def copy_project(folder: Path, policy: Path | Mapping[str, str] | None = None, r
         ValueError: a replaced seed does not exist in the project.
     """
     folder.mkdir(parents=True)
-    for entry in ("dbt_project.yml", "profiles.yml", "models", "macros", "tests", "analyses"):
-        (folder / entry).symlink_to(PROJECT / entry)
+    for entry in PROJECT.iterdir():
+        if not entry.name.startswith(".") and entry.name not in OWN:
+            (folder / entry.name).symlink_to(entry)
     if isinstance(policy, Path):
         policy = {seed.stem: seed.read_text() for seed in sorted(policy.glob("*.csv"))}
     replaced = dict(policy or {})
