@@ -1,0 +1,195 @@
+"""The main job: raw files in, published marts out. Nothing that readers see changes before everything has been checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from lead_sla import dbt_build, policy, raw, summary
+from lead_sla import publish as publishing
+from lead_sla.errors import RefusedInput, explain
+from lead_sla.fingerprint import fingerprint
+from lead_sla.lock import only_one
+from lead_sla.publish import PublishedRun
+from lead_sla.sample import make_sample
+from lead_sla.settings import Settings, display
+from lead_sla.terminal import stage
+
+SAMPLE_LEADS, SAMPLE_DAYS, SAMPLE_SEED = 20_000, 180, 42
+_SHOWN = 12
+
+
+def build(
+    settings: Settings,
+    console: Console,
+    *,
+    variables: Mapping[str, Any],
+    force: bool = False,
+    publish_to: Path | None = None,
+) -> None:
+    """Check the input, build, publish, and print the summary.
+
+    A replay (a build with the variable `as_of`) uses a warehouse of its own beside the nightly one, and publishes only where
+    it is told to: what readers see is never set back by accident.
+
+    Args:
+        settings: the paths.
+        console: where progress and summary go.
+        variables: dbt variables of this run.
+        force: build also if nothing has changed since the last published run.
+        publish_to: the folder to publish to; default: the usual one, and none for a replay.
+
+    Raises:
+        RefusedInput: the raw data or the policy is wrong.
+        LeadSlaError: the build failed. In both cases what readers see is as it was.
+    """
+    is_replay = bool(variables.get("as_of"))
+    if is_replay:
+        settings = replace(settings, warehouse=settings.warehouse.with_stem(f"{settings.warehouse.stem}_replay"))
+    target = publish_to or (None if is_replay else settings.published)
+
+    with only_one(settings.warehouse.with_name(f"{settings.warehouse.name}.lock"), "A build"):
+        ensure_raw(settings, console)
+        tables = raw.landed(settings.project, settings.raw)
+        made_from = fingerprint(settings.project, (file for table in tables for file in table.files), variables)
+        last = publishing.current(target) if target else None
+        if last and not force and settings.warehouse.exists() and _is_unchanged(last, made_from):
+            console.print(
+                Text.assemble(
+                    ("✓ ", "green"),
+                    f"Nothing new since {last.record['published_at']} UTC: the published marts are what a build would make.",
+                )
+            )
+            show_notes(console, last.record.get("notes", []))
+            show_published(settings, console, last)
+            return
+
+        with stage(console, "Raw data") as current:
+            current.doing("reading the footers of the files")
+            rows = raw.check(settings.raw, tables)
+            files = sum(len(table.files) for table in tables)
+            current.result(
+                f"{sum(rows.values()):,} rows of {len(rows)} tables, {files:,} files in {display(settings.raw)}"
+            )
+        with stage(console, "Policy") as current:
+            current.result(f"{policy.check(settings.project)} seeds in {policy.FOLDER}")
+        with stage(console, "Build") as current:
+            current.doing("opening the warehouse")
+            _check_warehouse(settings.warehouse)
+            outcome = dbt_build.build(settings, variables, current.doing)
+            models, tests = outcome.count("model"), outcome.count("test")
+            passed = outcome.count("test", "pass")
+            current.result(f"{models} models, {passed} of {tests} checks passed", warn=passed < tests)
+        notes = [*outcome.notes("warn", "fail"), *outcome.warnings]
+
+        if target is None:
+            show_notes(console, notes)
+            summary.show(console, summary.read(settings.warehouse), raw.late_after(settings.project))
+            summary.show_where(console, settings.warehouse, None)
+            return
+        with stage(console, "Publish") as current:
+            current.doing("copying and verifying")
+            published = publishing.publish(
+                settings.warehouse,
+                target,
+                only=outcome.marts(),
+                notes={"fingerprint": made_from, "variables": dict(variables), "notes": notes},
+            )
+            current.result(f"{len(published.rows)} marts, {sum(published.rows.values()):,} rows in {display(target)}")
+    show_notes(console, notes)
+    show_published(settings, console, published)
+
+
+def ensure_raw(settings: Settings, console: Console) -> None:
+    """See that there is raw data; make the sample company where nobody said where the raw data lies.
+
+    Raises:
+        RefusedInput: LEAD_SLA_RAW names a folder without raw data.
+    """
+    if settings.raw.is_dir() and any(settings.raw.iterdir()):
+        return
+    if not settings.raw_is_default:
+        what = "is empty" if settings.raw.is_dir() else "does not exist"
+        raise RefusedInput(
+            f"No raw data: the folder {what}",
+            where=f"{settings.raw} (LEAD_SLA_RAW)",
+            todo="land the raw tables there, or unset LEAD_SLA_RAW to try the sample company in data/raw",
+        )
+    with stage(console, "Sample data") as current:
+        current.doing(f"making a sample company with {SAMPLE_LEADS:,} leads in {display(settings.raw)}")
+        rows = sample(settings.raw, SAMPLE_LEADS, SAMPLE_DAYS, SAMPLE_SEED)
+        current.result(
+            f"{rows.get('leads', 0):,} lead versions, {rows.get('activities', 0):,} activities: a company that is not real"
+        )
+
+
+def sample(out: Path, leads: int, days: int, seed: int) -> dict[str, int]:
+    """Make sample data in `out`, whole or not at all.
+
+    Args:
+        out: the raw folder to make; it must not exist yet, or be empty.
+        leads: how many leads.
+        days: over how many days.
+        seed: equal seeds give equal data.
+
+    Returns:
+        The rows of each raw table.
+
+    Raises:
+        RefusedInput: there is something in `out` already, or a number is out of range.
+        LeadSlaError: the sample could not be written.
+    """
+    try:
+        return make_sample(leads, days, seed, out)
+    except ValueError as error:
+        raise RefusedInput(str(error).rstrip("."), where=str(out)) from error
+    except (duckdb.Error, OSError) as error:
+        raise explain(error, "Making sample data") from error
+
+
+def show_published(settings: Settings, console: Console, run: PublishedRun) -> None:
+    """Print the summary of a published run, and where it lies."""
+    published = run.folder.parent.parent
+    summary.show(console, summary.read(run.database), raw.late_after(settings.project))
+    summary.show_where(console, published / "marts.duckdb", published / "parquet")
+
+
+def show_notes(console: Console, notes: Sequence[str]) -> None:
+    """Print what the checks want to be known though they withhold nothing."""
+    if not notes:
+        return
+    console.print()
+    console.print(Text(f"{len(notes)} warning{'s' if len(notes) > 1 else ''}", style="bold yellow"))
+    for note in notes[:_SHOWN]:
+        console.print(Padding(Text.assemble(("- ", "dim"), note), (0, 0, 0, 2)))
+    if len(notes) > _SHOWN:
+        console.print(
+            Padding(Text(f"and {len(notes) - _SHOWN} more, in the run's run.json", style="dim"), (0, 0, 0, 2))
+        )
+
+
+def _is_unchanged(last: PublishedRun, made_from: str) -> bool:
+    return last.record.get("fingerprint") == made_from and last.is_intact()
+
+
+def _check_warehouse(warehouse: Path) -> None:
+    """See that the warehouse can be opened for writing, before dbt takes its time to find out.
+
+    Raises:
+        LeadSlaError: it is locked, damaged, or may not be written.
+    """
+    try:
+        warehouse.parent.mkdir(parents=True, exist_ok=True)
+        existed = warehouse.exists()
+        duckdb.connect(str(warehouse)).close()
+        if not existed:
+            warehouse.unlink(missing_ok=True)
+    except (duckdb.Error, OSError) as error:
+        raise explain(error, "Opening the warehouse") from error

@@ -1,0 +1,182 @@
+"""The command line: `lead-sla`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+import duckdb
+import yaml
+
+from lead_sla import __version__
+from lead_sla import build as job
+from lead_sla import publish as publishing
+from lead_sla.errors import AS_THEY_WERE, LeadSlaError, RefusedInput, explain
+from lead_sla.settings import Settings, display
+from lead_sla.terminal import make_console, stage
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+EXIT_CODES = """\b
+Exit status:
+  0  done (or nothing new since the last published run)
+  1  failed: a model or check, a locked warehouse, a full disk
+  2  refused: the raw data, the policy or an option is wrong
+Unless it is 0, the published marts are as they were.
+"""
+PATHS = """\b
+Paths (environment variables):
+  LEAD_SLA_RAW        landed Parquet files, a folder a table (data/raw)
+  LEAD_SLA_WAREHOUSE  the DuckDB file that dbt builds (data/warehouse.duckdb)
+  LEAD_SLA_PUBLISHED  what readers open (data/published)
+"""
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=f"{PATHS}\n{EXIT_CODES}"
+)
+@click.version_option(__version__, prog_name="lead-sla")
+def cli() -> None:
+    """The Sales and Marketing SLA, measured daily: from raw CRM tables to published marts."""
+
+
+def _variables(context: click.Context, parameter: click.Parameter, value: str | None) -> dict[str, Any]:
+    """Read --vars as dbt does: a YAML mapping."""
+    try:
+        variables = yaml.safe_load(value or "{}")
+    except yaml.YAMLError:
+        variables = None
+    if not isinstance(variables, dict):
+        raise click.BadParameter("give a YAML mapping such as '{pacing: business_days}'")
+    return variables
+
+
+def _instant(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Read --as-of: a UTC instant without a zone."""
+    if value is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(value.removesuffix("Z"))
+    except ValueError:
+        instant = None
+    if instant is None or instant.tzinfo is not None:
+        raise click.BadParameter("give an instant in UTC such as '2026-05-01 12:00:00', without another zone")
+    return instant.isoformat(sep=" ")
+
+
+@cli.command(epilog=EXIT_CODES)
+@click.option(
+    "--as-of",
+    callback=_instant,
+    metavar="UTC",
+    help="Replay: know only what was known at this instant, such as '2026-05-01 12:00:00'.",
+)
+@click.option(
+    "--vars",
+    "variables",
+    callback=_variables,
+    metavar="YAML",
+    help="dbt variables for this run, such as '{pacing: business_days}'.",
+)
+@click.option("--force", is_flag=True, help="Build also if nothing has changed since the last published run.")
+@click.option(
+    "--publish-to", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Publish to this folder."
+)
+def build(as_of: str | None, variables: dict[str, Any], force: bool, publish_to: Path | None) -> None:
+    """Check the raw data and the policy, build, test, publish, summarise.
+
+    Where there is no raw data, and LEAD_SLA_RAW does not say where it lies, a sample company is made first. Where nothing
+    has changed since the last published run, nothing is built.
+
+    A replay (--as-of) builds in a warehouse of its own (data/warehouse_replay.duckdb), and publishes only with --publish-to:
+    it never touches what readers see.
+    """
+    if as_of:
+        variables = {**variables, "as_of": as_of}
+    job.build(
+        Settings.from_environment(),
+        make_console(),
+        variables=variables,
+        force=force,
+        publish_to=publish_to.absolute() if publish_to else None,
+    )
+
+
+@cli.command(epilog=EXIT_CODES)
+def publish() -> None:
+    """Publish the warehouse as it is, after a dbt build by hand.
+
+    The copy is verified, but the checks of the build are not repeated: see that dbt ended green.
+    """
+    settings, console = Settings.from_environment(), make_console()
+    if not settings.warehouse.exists():
+        raise LeadSlaError(
+            "There is no warehouse to publish", where=str(settings.warehouse), todo="build it: lead-sla build"
+        )
+    with stage(console, "Publish") as current:
+        current.doing("copying and verifying")
+        run = publishing.publish(settings.warehouse, settings.published)
+        current.result(f"{len(run.rows)} marts, {sum(run.rows.values()):,} rows in {display(settings.published)}")
+    job.show_published(settings, console, run)
+
+
+@cli.command(epilog=EXIT_CODES)
+def summary() -> None:
+    """Print the summary of the published marts again."""
+    settings, console = Settings.from_environment(), make_console()
+    run = publishing.current(settings.published)
+    if run is None:
+        raise LeadSlaError("Nothing has been published yet", where=str(settings.published), todo="run: lead-sla build")
+    job.show_notes(console, run.record.get("notes", []))
+    job.show_published(settings, console, run)
+
+
+@cli.command(epilog=EXIT_CODES)
+@click.option(
+    "--leads", type=click.IntRange(min=1), default=job.SAMPLE_LEADS, show_default=True, help="How many leads."
+)
+@click.option(
+    "--days", type=click.IntRange(min=2), default=job.SAMPLE_DAYS, show_default=True, help="Over how many days."
+)
+@click.option("--seed", type=int, default=job.SAMPLE_SEED, show_default=True, help="Equal seeds give equal data.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="DIR", help="The raw folder to make [default: LEAD_SLA_RAW]."
+)
+def sample(leads: int, days: int, seed: int, out: Path | None) -> None:
+    """Make the raw data of a sample company, which is not real."""
+    settings, console = Settings.from_environment(), make_console()
+    folder = (out or settings.raw).absolute()
+    with stage(console, "Sample data") as current:
+        current.doing(f"making {leads:,} leads over {days:,} days")
+        rows = job.sample(folder, leads, days, seed)
+        current.result(", ".join(f"{count:,} {table}" for table, count in rows.items()))
+    console.print(f"  in {display(folder)}; counts are rows, of which a lead or an activity may have several versions")
+
+
+def main() -> NoReturn:
+    """Run the command line; everything that can go wrong ends in one message on the standard error."""
+    # A stop from outside (a scheduler, a shutdown) unwinds like Ctrl-C, so that nothing half-made is left.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        cli.main(prog_name="lead-sla", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo(f"\nStopped. {AS_THEY_WERE}", err=True)
+        sys.exit(130)
+    except LeadSlaError as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(RefusedInput.exit_code)
+    except (OSError, duckdb.Error) as error:
+        known = explain(error, "Reading or writing a file")
+        known.show()
+        sys.exit(known.exit_code)
+    sys.exit(0)

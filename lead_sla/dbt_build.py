@@ -1,0 +1,233 @@
+"""Runs the dbt build in a child process, and reads what came of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lead_sla.errors import LeadSlaError, RefusedInput, translate
+from lead_sla.settings import Settings, display
+
+THRESHOLD = "sla_threshold"
+POLICY = "policy"
+# A breached promise is news for the readers: it runs last, and alone, so that it neither skips a mart nor withholds one.
+_BUILD = ("build", "--exclude-resource-type", "unit_test", "--exclude", f"tag:{THRESHOLD}")
+_THRESHOLDS = ("test", "--select", f"tag:{THRESHOLD}")
+_SHOWN = 12
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Node:
+    """What came of one node of dbt's graph: a seed, a model, a test or a hook."""
+
+    name: str
+    type: str
+    status: str
+    message: str
+    failures: int
+    tags: tuple[str, ...]
+    schema: str
+
+    @property
+    def is_threshold(self) -> bool:
+        """Does it test a promised attainment?"""
+        return THRESHOLD in self.tags
+
+    @property
+    def withholds(self) -> bool:
+        """Does it withhold the marts from their readers?
+
+        Everything that failed does, but for a promise that was measured and found broken.
+        """
+        return self.status in ("error", "fail", "runtime error") and not (self.is_threshold and self.status == "fail")
+
+    def sentence(self) -> str:
+        """Say what happened, where the test itself printed no sentence."""
+        words = " ".join(self.message.split())
+        return f"{self.name}: {words}" if words else f"{self.name} ended with status {self.status}"
+
+
+@dataclass
+class Outcome:
+    """What a run of dbt found.
+
+    Attributes:
+        nodes: everything that ran.
+        said: what macros printed: the sentences of failed and warning tests.
+        warnings: what dbt itself warned of.
+    """
+
+    nodes: list[Node] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def count(self, type_: str, *statuses: str) -> int:
+        """Count the nodes of a type, of these statuses if given."""
+        return sum(node.type == type_ and (not statuses or node.status in statuses) for node in self.nodes)
+
+    def marts(self, schema: str = "marts") -> list[str]:
+        """List the models that were built in the marts."""
+        return sorted(node.name for node in self.nodes if node.type == "model" and node.schema == schema)
+
+    def notes(self, *statuses: str) -> list[str]:
+        """Give a sentence or more for every test of these statuses: the test's own, where it printed some."""
+        found: list[str] = []
+        for node in self.nodes:
+            if node.status in statuses:
+                own = [text for text in self.said if node.name in text]
+                found += own or [node.sentence()]
+        return found
+
+
+def build(settings: Settings, variables: Mapping[str, Any], doing: Report) -> Outcome:
+    """Build and test everything but the unit tests, then measure the promises.
+
+    Args:
+        settings: the paths.
+        variables: dbt variables of this run.
+        doing: told in a few words what happens now.
+
+    Raises:
+        RefusedInput: the raw data or the policy is wrong.
+        LeadSlaError: something failed that withholds the marts, or nothing was selected.
+    """
+    outcome = _run(settings, variables, doing)
+    failed = [node for node in outcome.nodes if node.withholds]
+    if failed:
+        raise _failure(outcome, failed)
+    if not outcome.marts():
+        raise LeadSlaError(
+            "dbt selected no mart at all, which it calls a success",
+            where=str(settings.project / "models" / "marts"),
+            todo="check that the models are there and enabled",
+        )
+    if not any(node.is_threshold for node in outcome.nodes):
+        raise LeadSlaError(
+            f"dbt selected no test of a promised attainment (tag:{THRESHOLD}), which it calls a success",
+            where=str(settings.project / "tests" / "sla"),
+            todo="check that the tests are there, enabled and tagged",
+        )
+    return outcome
+
+
+def _run(settings: Settings, variables: Mapping[str, Any], doing: Report) -> Outcome:
+    flags = ["--vars", json.dumps(dict(variables))]
+    commands = [["parse", *flags], [*_BUILD, *flags], [*_THRESHOLDS, *flags]]
+    environment = {
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        **os.environ,
+        "LEAD_SLA_RAW": str(settings.raw),
+        "LEAD_SLA_WAREHOUSE": str(settings.warehouse),
+    }
+    settings.warehouse.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as stray,
+        subprocess.Popen(
+            [sys.executable, "-m", "lead_sla.dbt_worker", json.dumps(commands)],
+            cwd=settings.project,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stray,
+            encoding="utf-8",
+        ) as worker,
+    ):
+        assert worker.stdout is not None
+        try:
+            outcome, exceptions = _listen(worker.stdout, doing)
+            status = worker.wait()
+        except BaseException:
+            worker.terminate()
+            raise
+        stray.seek(0)
+        last_words = stray.read().strip()
+    log = display(Path(os.environ.get("DBT_LOG_PATH", settings.project / "logs")) / "dbt.log")
+    if exceptions:
+        raise _exception(exceptions[0], log)
+    if status and not any(node.status not in ("success", "pass", "warn", "skipped") for node in outcome.nodes):
+        raise translate(last_words) or LeadSlaError(
+            f"dbt stopped with status {status}",
+            where=log,
+            details=last_words.splitlines()[-1:],
+            todo="read the end of that log; if nothing is there, the system may have run out of memory",
+        )
+    return outcome
+
+
+def _listen(events: Any, doing: Report) -> tuple[Outcome, list[str]]:
+    """Follow the events of the worker to their end; also give why commands could not run."""
+    outcome, exceptions = Outcome(), []
+    done = total = 0
+    running: dict[str, None] = {}
+    for line in events:
+        event = json.loads(line)
+        match event.pop("event"):
+            case "step":
+                doing("reading the project" if event["command"][0] == "parse" else "starting")
+                done = total = 0
+            case "total":
+                total = event["nodes"]
+            case "start":
+                running[event["name"]] = None
+                doing(f"{done} of {total} · {event['name']}")
+            case "finish":
+                running.pop(event["name"], None)
+                done += 1
+                doing(f"{done} of {total} · {next(reversed(running), event['name'])}")
+            case "said":
+                outcome.said.append(event["text"].strip())
+            case "warning":
+                outcome.warnings.append(" ".join(event["text"].split()))
+            case "exception":
+                exceptions.append(event["text"])
+            case "node":
+                event["message"] = event["message"] or ""
+                event["failures"] = event["failures"] or 0
+                outcome.nodes.append(Node(**{**event, "tags": tuple(event["tags"])}))
+    return outcome, exceptions
+
+
+def _exception(text: str, log: str) -> LeadSlaError:
+    """Give the message for a dbt command that could not run."""
+    if "[raw]" in text:
+        return RefusedInput(_sentence(text), todo="mend the raw data or the setting, then run this again")
+    return translate(text) or LeadSlaError(
+        "dbt could not run",
+        details=[line.strip() for line in text.strip().splitlines() if line.strip()][:_SHOWN],
+        todo=f"mend the project; the whole story stands in {log}",
+    )
+
+
+def _failure(outcome: Outcome, failed: list[Node]) -> LeadSlaError:
+    """Give the message for nodes that withhold the marts."""
+    for node in failed:
+        if node.status != "fail" and (known := translate(node.message)):
+            return known
+    details = outcome.notes("error", "fail", "runtime error")
+    details = [_sentence(text) for text in details if text]
+    shown = details[:_SHOWN] + ([f"and {len(details) - _SHOWN} more"] if len(details) > _SHOWN else [])
+    if any(POLICY in node.tags and node.status == "fail" for node in failed):
+        return RefusedInput(
+            "The policy is wrong: nothing was published",
+            details=shown,
+            todo="mend the rows named above in seeds/policy/, then run this again",
+        )
+    what = {1: f"{failed[0].name} failed"}.get(len(failed), f"{len(failed)} checks and models failed")
+    return LeadSlaError(f"{what}: nothing was published", details=shown, todo="mend the data or the model named above")
+
+
+def _sentence(text: str) -> str:
+    """Take off the mark in front, and the full stop: `[raw] x is missing.` -> `x is missing`."""
+    text = " ".join(text.split())
+    for mark in ("[raw]", "[policy]", "[problem]"):
+        text = text.split(mark, 1)[-1]
+    return text.strip().rstrip(".")

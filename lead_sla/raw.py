@@ -1,0 +1,107 @@
+"""What the loader landed, looked at before dbt starts: cheap checks that need no more than names and file footers.
+
+Columns and types are checked by the dbt macro `prepare_raw_tables`, which sees every engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import duckdb
+import yaml
+
+from lead_sla.errors import RefusedInput, translate
+
+CONTRACT = Path("models/staging/crm/_crm__sources.yml")
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """One landed table: its Parquet files in the order of their names."""
+
+    name: str
+    is_optional: bool
+    files: tuple[Path, ...]
+
+
+def landed(project: Path, raw: Path) -> list[RawTable]:
+    """List the tables of the raw contract with the files that were landed for each."""
+    contract = yaml.safe_load((project / CONTRACT).read_text(encoding="utf-8"))
+    return [
+        RawTable(
+            name=table["name"],
+            is_optional=bool(table.get("config", {}).get("meta", {}).get("optional")),
+            files=tuple(sorted(path for path in (raw / table["name"]).rglob("*.parquet") if path.is_file())),
+        )
+        for source in contract["sources"]
+        for table in source["tables"]
+    ]
+
+
+def late_after(project: Path) -> timedelta:
+    """Give the age at which the newest load of a raw table counts as late: the contract's `warn_after`."""
+    contract = yaml.safe_load((project / CONTRACT).read_text(encoding="utf-8"))
+    freshness = contract["sources"][0]["config"]["freshness"]["warn_after"]
+    return timedelta(**{f"{freshness['period']}s": freshness["count"]})
+
+
+def check(raw: Path, tables: Sequence[RawTable]) -> dict[str, int]:
+    """Check that every file is readable, and that the tables which a build needs have rows.
+
+    Args:
+        raw: the raw folder, for the messages.
+        tables: what was landed there.
+
+    Returns:
+        The rows of each landed table (rows are versions: the tables are change logs).
+
+    Raises:
+        RefusedInput: a table is missing or empty, or a file is unreadable.
+    """
+    rows: dict[str, int] = {}
+    for table in tables:
+        folder = raw / table.name
+        if not table.files:
+            if table.is_optional:
+                continue
+            raise RefusedInput(
+                f"Table {table.name} is missing: there is no Parquet file for it",
+                where=f"{folder}{'' if folder.is_dir() else ' (no such folder)'}",
+                todo=f"land {table.name} as Parquet files in that folder; the build cannot do without it",
+            )
+        rows[table.name] = _count_rows(table.files)
+        if not rows[table.name] and not table.is_optional:
+            raise RefusedInput(
+                f"Table {table.name} is empty: its {len(table.files)} Parquet file(s) hold no row",
+                where=str(folder),
+                todo="land its rows (look at the last load: an empty table is rarely meant)",
+            )
+    return rows
+
+
+def _count_rows(files: Sequence[Path]) -> int:
+    """Add up the rows that the files' footers tell.
+
+    Raises:
+        RefusedInput: a file is no Parquet file.
+    """
+    query = "select coalesce(sum(num_rows), 0) from parquet_file_metadata(?)"
+    with duckdb.connect() as connection:
+        try:
+            return int(connection.execute(query, [[str(file) for file in files]]).fetchall()[0][0])
+        except duckdb.Error as error:
+            # The words of an error about many files need not name the one: look for it.
+            for file in files:
+                try:
+                    connection.execute(query, [[str(file)]])
+                except duckdb.Error as of_one:
+                    known = translate(str(of_one))
+                    raise known or RefusedInput(
+                        f"A raw file cannot be read: {str(of_one).splitlines()[0]}",
+                        where=str(file),
+                        todo="land it again",
+                    ) from None
+            raise RefusedInput(f"The raw files cannot be read together: {error}", where=str(files[0].parent)) from None

@@ -1,0 +1,95 @@
+"""Progress on the terminal: one line a stage, live where a person is watching, plain lines where a log is written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+# A log file has no width of its own: wide enough for every table of the summary.
+_WIDTH_OF_A_LOG = 120
+_NAME_WIDTH = 12
+_SECONDS_BETWEEN_LOG_LINES = 10.0
+
+
+def make_console() -> Console:
+    """Give the console for everything that is no error."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_WIDTH_OF_A_LOG)
+    return console
+
+
+class Stage:
+    """One stage of a run: a name, what it is doing, and the time it took.
+
+    Args:
+        console: where it is shown.
+        name: one word or two.
+    """
+
+    def __init__(self, console: Console, name: str) -> None:
+        self._console, self._name = console, name
+        self._started = self._logged = time.monotonic()
+        self._doing = ""
+        self._mark, self._style = "✓", "green"
+        self._spinner = Spinner("dots", style="cyan")
+
+    @property
+    def seconds(self) -> float:
+        """The time since the stage began, in seconds."""
+        return time.monotonic() - self._started
+
+    def doing(self, text: str) -> None:
+        """Show what the stage is doing now; in a log, at most every few seconds."""
+        self._doing = text
+        if not self._console.is_terminal and time.monotonic() - self._logged > _SECONDS_BETWEEN_LOG_LINES:
+            self._logged = time.monotonic()
+            self._console.print(self._line(Text("…", style="dim")))
+
+    def result(self, text: str, *, warn: bool = False) -> None:
+        """Say in a few words what came of the stage: the text of its final line."""
+        self._doing = text
+        if warn:
+            self._mark, self._style = "!", "yellow"
+
+    def __rich__(self) -> RenderableType:
+        """The live line: a spinner in front, the elapsed time behind."""
+        return self._line(self._spinner)
+
+    def final(self, *, failed: bool = False) -> RenderableType:
+        """The line that stays."""
+        return self._line(Text("✗", style="red") if failed else Text(self._mark, style=self._style))
+
+    def _line(self, mark: RenderableType) -> RenderableType:
+        line = Table.grid(padding=(0, 1), expand=False)
+        line.add_column(width=1)
+        line.add_column(width=_NAME_WIDTH)
+        line.add_column(
+            width=max(20, min(self._console.width, 100) - _NAME_WIDTH - 16), overflow="ellipsis", no_wrap=True
+        )
+        line.add_column(width=8, justify="right")
+        line.add_row(mark, Text(self._name, style="bold"), self._doing, Text(f"{self.seconds:.1f} s", style="dim"))
+        return line
+
+
+@contextmanager
+def stage(console: Console, name: str) -> Iterator[Stage]:
+    """Show a stage while its block runs, and leave one line behind: with ✗ if the block raised."""
+    current = Stage(console, name)
+    failed = True
+    try:
+        if console.is_terminal:
+            with Live(current, console=console, transient=True, refresh_per_second=10):
+                yield current
+        else:
+            yield current
+        failed = False
+    finally:
+        console.print(current.final(failed=failed))
