@@ -1,0 +1,184 @@
+"""The raw data of a made-up company, for trying the project out and for testing it.
+
+Everything is made by DuckDB from `hash(seed, lead, name of the draw)`, in the SQL files beside this one: the same
+arguments give the same rows in the same files, whatever the number of threads, the machine and the hour.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from importlib import resources
+from pathlib import Path
+
+import duckdb
+
+# The last instant of every sample: a Thursday, 11:00 in New York, 17:00 in Amsterdam, 01:00 on Friday in Sydney.
+END = datetime(2026, 6, 18, 15, 0, 0)
+
+# Rows are sorted by these columns within their folder: `_loaded_at` first, then what tells rows apart.
+TABLES = {
+    "leads": "_loaded_at, lead_id, updated_at",
+    "activities": "_loaded_at, activity_id",
+    "owner_changes": "_loaded_at, lead_id, changed_at",
+    "reps": "_loaded_at, rep_id",
+    "deals": "_loaded_at, deal_id, updated_at",
+}
+
+
+@dataclass(frozen=True)
+class Trap:
+    """One way in which real CRM data is awkward, and how often the sample has it.
+
+    Attributes:
+        name: what the SQL files know it by.
+        per_thousand: how many of 1,000 leads (or groups of leads) have it; at least one of any 200.
+        what: what is awkward, for the documentation.
+        size: leads in a group: a merged lead needs a survivor.
+    """
+
+    name: str
+    per_thousand: int
+    what: str
+    size: int = 1
+
+
+TRAPS = (
+    Trap("duplicate_rows", 5, "every row of the lead in every table is there twice, equal in every column"),
+    Trap("reloaded_activities", 15, "activities loaded again in a later load, then with their outcome"),
+    Trap("deleted_activity", 5, "first touches deleted in a later load"),
+    Trap("undeleted_activity", 1, "first touches deleted, then restored"),
+    Trap("activity_moved_to_future", 1, "first touches whose current version lies after the newest load"),
+    Trap("future_activity", 3, "a clock five hours ahead, and a call that lies after the newest load"),
+    Trap("late_activities", 10, "activities loaded three days late"),
+    Trap("unknown_lead", 3, "later touches logged on a lead that is in no table"),
+    Trap("unknown_activity_type", 3, "visits of the unknown type `chat`"),
+    Trap("unknown_rep", 3, "owner and actor `R99`, who is not in `reps`"),
+    Trap("touch_without_actor", 5, "touches that nobody signed"),
+    Trap("automated_trigger", 2, "conversions made by a machine, which trigger too"),
+    Trap("activity_before_created", 5, "webinar and download days before `created_at`"),
+    Trap("activities_at_one_instant", 2, "three conversions in the same second"),
+    Trap("touch_at_deadline", 3, "one touch, exactly one hour after the first conversion"),
+    Trap("touch_just_late", 3, "one touch, one second after that"),
+    Trap("trigger_at_deadline", 2, "a demo request exactly 72 hours after an unanswered one"),
+    Trap("trigger_while_running", 2, "demo requests while one is running, and after it"),
+    Trap("future_lead", 1, "a lead whose `created_at` lies after the newest load"),
+    Trap("future_lead_version", 1, "a lead version, disqualified, after the newest load"),
+    Trap("late_lead", 3, "lead versions loaded two days late"),
+    Trap("lead_corrected", 5, "two lead versions with one `updated_at`, the later load corrected"),
+    Trap("persona_boundary", 4, "999, 1,000, 10,000 and 10,001 employees"),
+    Trap("persona_changed", 3, "employees corrected, so that the persona changes"),
+    Trap("enriched_later", 3, "employees known days later only"),
+    Trap("disqualified", 2, "disqualified soon after the first touch"),
+    Trap("opted_out", 2, "opted out soon after the first touch"),
+    Trap("test_lead", 3, "a lead of the company's own tests"),
+    Trap("deleted_lead", 3, "a lead deleted after its obligations began"),
+    Trap("undeleted_lead", 1, "a lead deleted, then restored"),
+    Trap("lead_deleted_twice", 1, "two deleted versions in a row"),
+    Trap("merged", 6, "a lead merged into the next one", size=2),
+    Trap("merge_chain", 2, "a lead merged into a lead that is merged itself, before or after", size=3),
+    Trap("merge_cycle", 1, "two leads merged into each other, and a third merged into one of them", size=3),
+    Trap("merge_into_itself", 1, "a lead merged into itself"),
+    Trap("merge_missing_survivor", 1, "a lead merged into one that is in no table"),
+    Trap("merge_without_date", 1, "a survivor without `merged_at`", size=2),
+    Trap("merged_into_test_lead", 1, "a lead merged into a test lead", size=2),
+    Trap("no_owner_changes", 2, "`owner_id` alone, and no row in `owner_changes`"),
+    Trap("never_owned", 2, "nobody's lead, and nobody touched it"),
+    Trap("assigned_days_later", 3, "a lead that nobody owns for days"),
+    Trap("owner_taken_away", 3, "owner set to nobody, then to the next"),
+    Trap("owner_repeated", 2, "a change to the owner of before"),
+    Trap("owner_change_before_created", 3, "owner set two hours before `created_at`"),
+    Trap("owner_change_corrected", 3, "two owner changes at one `changed_at`, the later load corrected"),
+    Trap("won_without_closed_at", 2, "a won deal without `closed_at`"),
+    Trap("won_before_deadline", 2, "a deal won 40 minutes after the first conversion"),
+    Trap("won_then_reopened", 1, "a won deal that is open in its current version"),
+    Trap("deal_corrected", 2, "two deal versions with one `updated_at`, the later load corrected"),
+)
+
+
+def trap_slots() -> list[tuple[int, str, int]]:
+    """Give each trap its lead numbers modulo 1,000.
+
+    Returns:
+        Rows (slot, trap, role in the group): one group of each trap within slots 1 to 199, the rest after them.
+    """
+    slots: list[tuple[int, str, int]] = []
+    for first, groups in ((1, lambda trap: 1), (200, lambda trap: trap.per_thousand - 1)):
+        slot = first
+        for trap in TRAPS:
+            for _ in range(groups(trap)):
+                slots.extend((slot + role, trap.name, role) for role in range(trap.size))
+                slot += trap.size
+    return slots
+
+
+def make_sample(leads: int, days: int, seed: int, out: Path, *, threads: int | None = None) -> dict[str, int]:
+    """Write the raw tables of the sample company to `<out>/<table>/loaded_date=YYYY-MM-DD/*.parquet`.
+
+    The rows appear in `out` all at once, when they are complete.
+
+    Args:
+        leads: number of leads; from 200 on, the sample holds every trap.
+        days: length of the sample, which ends at `END`.
+        seed: another seed makes other rows.
+        out: a folder that is empty or does not exist.
+        threads: DuckDB's threads (default: all cores); the rows do not depend on them.
+
+    Returns:
+        Rows by table.
+
+    Raises:
+        ValueError: if `out` is not an empty or new folder, or an argument is out of range.
+    """
+    if leads < 1 or days < 2:
+        raise ValueError(f"A sample needs at least 1 lead and 2 days, not {leads} leads and {days} days.")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(f"{out} is not an empty folder: remove what is there, or choose another --out.")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
+    try:
+        with contextlib.closing(duckdb.connect(str(work / "work.duckdb"))) as connection:
+            connection.execute("SET enable_progress_bar = false")
+            # Above this, DuckDB spills to disk.
+            connection.execute("SET memory_limit = '2500MB'")
+            connection.execute("SET temp_directory = ?", [str(work / "spill")])
+            if threads is not None:
+                connection.execute(f"SET threads = {int(threads)}")
+            counts = _write(connection, leads, days, seed, work / "raw")
+        (work / "raw").replace(out)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return counts
+
+
+def _write(connection: duckdb.DuckDBPyConnection, leads: int, days: int, seed: int, raw: Path) -> dict[str, int]:
+    """Make the tables in the connection's database and write them below `raw`; return rows by table."""
+    epoch = datetime(1970, 1, 1)
+    variables = {
+        "seed": seed,
+        "leads": leads,
+        "start_s": int((END - timedelta(days=days) - epoch).total_seconds()),
+        "end_s": int((END - epoch).total_seconds()),
+    }
+    for name, value in variables.items():
+        connection.execute(f"SET VARIABLE {name} = {int(value)}::BIGINT")
+    connection.execute("CREATE TABLE trap_slot (slot BIGINT, trap VARCHAR, role BIGINT)")
+    connection.executemany("INSERT INTO trap_slot VALUES (?, ?, ?)", trap_slots())
+    for part in ("company", "leads", "activities"):
+        connection.execute(resources.files("lead_sla").joinpath("sql", f"sample_{part}.sql").read_text("utf-8"))
+    raw.mkdir()
+    # One thread and one open file per folder, so that a folder holds one file whatever the machine.
+    connection.execute(f"SET partitioned_write_max_open_files = {days + 10}")
+    counts = {}
+    for table, order in TABLES.items():
+        counts[table] = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        connection.execute(f"CREATE TABLE sorted AS SELECT *, _loaded_at::DATE AS loaded_date FROM {table} ORDER BY {order}")
+        connection.execute(f"DROP TABLE {table}")
+        connection.execute("SET threads = 1")
+        connection.execute(f"COPY sorted TO '{raw / table}' (FORMAT parquet, PARTITION_BY (loaded_date))")
+        connection.execute("RESET threads")
+        connection.execute("DROP TABLE sorted")
+    return counts

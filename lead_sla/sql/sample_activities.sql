@@ -1,0 +1,318 @@
+-- What buyers and reps did, and what became of it: activities and deals. Reads the table `lead`.
+
+-- Grain: step of a lead's path that has happened by the end.
+CREATE TABLE step AS
+WITH timed AS (
+    SELECT
+        lead.i, lead.trap, lead.region, lead.arrival_s, lead.offset_s, lead.first_touch_s, lead.is_worked, lead.care,
+        lead.persists, lead.evenings, lead.median_minutes, lead.first_owner_id, lead.next_owner_id, lead.reassigned_s,
+        least(lead.disqualified_s, lead.opted_out_s) AS stopped_s,
+        lead.path, path_step.k, path_step.activity_type, path_step.day, path_step.is_exact,
+        lead.arrival_s + lead.offset_s AS arrival_ls,
+        lead.pace * path_step.day * (0.75 + 0.5 * v(lead.i, path_step.k, 'gap')) AS days_later
+    FROM lead
+    INNER JOIN path_step ON lead.path = path_step.path
+), dated AS (
+    SELECT
+        *,
+        arrival_ls // 86400 + greatest(1, floor(days_later))::BIGINT AS day_number
+    FROM timed
+), local AS (
+    SELECT
+        * EXCLUDE (day_number),
+        CASE
+            WHEN is_exact OR day = 0 THEN arrival_ls + (day * 86400)::BIGINT
+            WHEN abs(days_later) < 0.5 THEN arrival_ls + (days_later * 86400)::BIGINT
+            WHEN day < 0 THEN arrival_ls + (day * 86400)::BIGINT
+            ELSE
+                86400 * (
+                    day_number
+                    -- Most of what would fall on a weekend waits for Monday.
+                    + CASE WHEN week_day(day_number * 86400) >= 5 AND v(i, k, 'weekend') < 0.7
+                        THEN 7 - week_day(day_number * 86400) ELSE 0 END
+                )
+                + CASE
+                    WHEN v(i, k, 'rhythm') < 0.84
+                        THEN (31500 + 31000 * (v(i, k, 'time') + v(i, k, 'other time')) / 2)::BIGINT
+                    ELSE (23400 + 60000 * v(i, k, 'time'))::BIGINT
+                END
+        END AS ls
+    FROM dated
+)
+SELECT
+    local.* EXCLUDE (arrival_ls, day, days_later, offset_s),
+    local.day = 0 AND activity_type NOT IN ('visit', 'webinar') AS is_arrival,
+    -- The wall clock's offset on that day; a step at an exact distance keeps the distance.
+    CASE WHEN local.is_exact OR local.day = 0 THEN local.offset_s ELSE local_day.offset_s END AS offset_s,
+    local.ls - CASE WHEN local.is_exact OR local.day = 0 THEN local.offset_s ELSE local_day.offset_s END AS s
+FROM local
+INNER JOIN local_day ON local.region = local_day.region AND local.ls // 86400 = local_day.day
+WHERE local.ls - CASE WHEN local.is_exact OR local.day = 0 THEN local.offset_s ELSE local_day.offset_s END < getvariable('end_s')
+;
+
+CREATE TABLE activities AS
+WITH buyer AS (
+    -- The buyer's own steps; with every second conversion a sequence mail, which is no touch.
+    SELECT
+        i, trap, k, kind, 0 AS t,
+        CASE
+            WHEN kind = 'mail' THEN 'email'
+            WHEN trap = 'unknown_activity_type' AND activity_type = 'visit' THEN 'chat'
+            ELSE activity_type
+        END AS activity_type,
+        s + CASE kind WHEN 'mail' THEN 90 + (v(i, k, 'mail') * 600)::BIGINT ELSE 0 END AS s,
+        NULL::VARCHAR AS actor_id,
+        CASE
+            WHEN kind = 'mail' THEN true
+            WHEN trap = 'automated_trigger' AND activity_type NOT IN ('visit', 'webinar', 'pricing_visit') THEN true
+            WHEN v(i, k, 'automated known') < 0.9 THEN false
+        END AS is_automated,
+        NULL::VARCHAR AS outcome,
+        CASE
+            WHEN kind = 'mail' THEN NULL
+            WHEN activity_type = 'content_download' THEN ['buyers-guide', 'benchmark-report', 'checklist'][1 + (v(i, k, 'asset') * 3)::BIGINT % 3]
+            WHEN activity_type = 'product_download' THEN ['datasheet', 'sdk', 'security-paper'][1 + (v(i, k, 'asset') * 3)::BIGINT % 3]
+            WHEN activity_type = 'visit' THEN ['/', '/blog', '/product', '/customers'][1 + (v(i, k, 'asset') * 4)::BIGINT % 4]
+            WHEN activity_type = 'pricing_visit' THEN '/pricing'
+        END AS asset
+    FROM (
+        SELECT
+            *,
+            unnest(
+                CASE
+                    WHEN v(i, k, 'has mail') < 0.5 AND activity_type IN ('content_download', 'product_download', 'demo_request', 'free_trial')
+                        AND coalesce(trap NOT IN ('touch_at_deadline', 'touch_just_late'), true)
+                        THEN ['step', 'mail']
+                    ELSE ['step']
+                END
+            ) AS kind
+        FROM step
+    )
+), answered AS (
+    -- Each step that the rep answers, and when the first attempt is.
+    SELECT
+        *,
+        CASE
+            WHEN is_arrival THEN first_touch_s
+            ELSE answer_ls(
+                ls,
+                CASE WHEN trap IS NOT NULL THEN 1800
+                    ELSE (60 * (10 + 2.5 * median_minutes) * spread(v(i, k, 'delay'), 0.7))::BIGINT
+                END,
+                v(i, k, 'evening') < evenings * 0.5
+            ) - offset_s
+        END AS answer_s
+    FROM step
+    WHERE is_worked AND (is_arrival OR trap IS NOT NULL OR v(i, k, 'care') < care)
+), attempted AS (
+    SELECT
+        answered.i, answered.trap, answered.k, attempt.t, attempt.touch_type,
+        answered.first_owner_id, answered.next_owner_id, answered.reassigned_s, answered.stopped_s,
+        CASE
+            WHEN answered.trap = 'touch_at_deadline' THEN answered.arrival_s + 3600
+            WHEN answered.trap = 'touch_just_late' THEN answered.arrival_s + 3601
+            WHEN attempt.t = 1 THEN answered.answer_s
+            ELSE at_working_second(
+                working_seconds(answered.answer_s + answered.offset_s)
+                + (30600 * attempt.day * (0.7 + 0.6 * v(answered.i, answered.k * 10 + attempt.t, 'gap')))::BIGINT
+                + (v(answered.i, answered.k * 10 + attempt.t, 'minute') * 1800)::BIGINT
+            ) - answered.offset_s
+        END AS s
+    FROM answered
+    INNER JOIN attempt ON answered.activity_type = attempt.activity_type
+    WHERE
+        (attempt.t = 1 AND (answered.trap IS NOT NULL OR attempt.chance = 1 OR v(answered.i, answered.k, 'chance') < attempt.chance))
+        OR (
+            attempt.t > 1
+            AND v(answered.i, answered.k * 10 + attempt.t, 'chance') < attempt.chance * pow(answered.persists, attempt.t - 1)
+            AND coalesce(answered.trap NOT IN ('touch_at_deadline', 'touch_just_late', 'trigger_at_deadline'), true)
+        )
+), touched AS (
+    SELECT
+        *,
+        CASE
+            WHEN touch_type = 'call' AND v(i, k * 10 + t, 'type') < 0.08 THEN 'voicemail'
+            WHEN touch_type = 'email' AND v(i, k * 10 + t, 'type') < 0.08 THEN 'sms'
+            WHEN touch_type = 'email' AND v(i, k * 10 + t, 'type') < 0.16 THEN 'social_message'
+            ELSE touch_type
+        END AS activity_type,
+        CASE
+            WHEN trap = 'touch_without_actor' OR v(i, k * 10 + t, 'actor') < 0.005 THEN NULL
+            WHEN s >= reassigned_s THEN next_owner_id
+            ELSE first_owner_id
+        END AS actor_id,
+        v(i, k * 10 + t, 'outcome') AS outcome_draw,
+        -- What else a touch brings: the lead's reply, the rep's note, an opened mail.
+        list_concat(
+            ['touch'],
+            CASE WHEN v(i, k * 10 + t, 'reply') < 0.13 THEN ['reply'] ELSE [] END,
+            CASE WHEN v(i, k * 10 + t, 'note') < 0.15 THEN ['note'] ELSE [] END,
+            CASE WHEN touch_type = 'email' AND v(i, k * 10 + t, 'open') < 0.4 THEN ['open'] ELSE [] END
+        ) AS kinds
+    FROM attempted
+    WHERE s < coalesce(stopped_s, getvariable('end_s'))
+), seller AS (
+    SELECT
+        i, trap, k, kind, t,
+        CASE kind WHEN 'touch' THEN activity_type WHEN 'open' THEN 'email_open' ELSE kind END AS activity_type,
+        s + CASE kind
+            WHEN 'touch' THEN 0
+            WHEN 'note' THEN 120 + (v(i, k * 10 + t, 'noted') * 900)::BIGINT
+            WHEN 'open' THEN 300 + (v(i, k * 10 + t, 'opened') * 20000)::BIGINT
+            ELSE (1800 * spread(v(i, k * 10 + t, 'replied'), 1.0))::BIGINT + 60
+        END AS s,
+        CASE WHEN kind IN ('touch', 'note') THEN actor_id END AS actor_id,
+        CASE WHEN v(i, k * 10 + t, 'automated known') < 0.9 THEN false END AS is_automated,
+        CASE
+            WHEN kind <> 'touch' THEN NULL
+            WHEN activity_type = 'voicemail' THEN 'voicemail'
+            WHEN activity_type = 'meeting' THEN CASE WHEN outcome_draw < 0.8 THEN 'connected' ELSE 'no_show' END
+            WHEN activity_type = 'call' AND outcome_draw < 0.27 THEN 'connected'
+            WHEN activity_type = 'call' AND outcome_draw < 0.72 THEN 'no_answer'
+            WHEN activity_type = 'call' THEN 'voicemail'
+        END AS outcome,
+        NULL::VARCHAR AS asset
+    FROM (SELECT *, unnest(kinds) AS kind FROM touched)
+), done AS (
+    SELECT *, CASE WHEN trap = 'future_activity' THEN s + 18000 ELSE s END AS occurred_s FROM buyer
+    UNION ALL
+    SELECT *, CASE WHEN trap = 'future_activity' THEN s + 18000 ELSE s END FROM seller
+    UNION ALL
+    -- Planned calls and a clock that runs ahead: they lie after the end of the sample, and are loaded by then.
+    SELECT
+        i, trap, 9, 'touch', 9, 'call', getvariable('end_s') - 600, first_owner_id, false, 'connected', NULL,
+        getvariable('end_s') + 1800 + (u(i, 'ahead') * 100000)::BIGINT
+    FROM lead
+    WHERE trap = 'future_activity'
+    UNION ALL
+    SELECT
+        i, trap, 9, 'step', 0, 'free_trial', getvariable('end_s') - 60, NULL, false, NULL, NULL,
+        created_s + 60
+    FROM lead
+    WHERE trap = 'future_lead'
+), versioned AS (
+    -- 1: as first loaded; again 1: an exact duplicate; 2: loaded again with its outcome; 3: deleted; 4: undeleted;
+    -- 5: moved into the future.
+    SELECT
+        *,
+        load_s(s + CASE WHEN trap = 'late_activities' THEN 259200 ELSE 0 END) AS loaded_s,
+        unnest(
+            CASE
+                WHEN trap = 'duplicate_rows' THEN [1, 1]
+                WHEN trap = 'reloaded_activities' THEN [1, 2]
+                WHEN trap = 'deleted_activity' AND kind = 'touch' AND t = 1 THEN [1, 3]
+                WHEN trap = 'undeleted_activity' AND kind = 'touch' AND t = 1 THEN [1, 3, 4]
+                WHEN trap = 'activity_moved_to_future' AND kind = 'touch' AND t = 1 THEN [1, 5]
+                ELSE [1]
+            END
+        ) AS version
+    FROM done
+    WHERE s < getvariable('end_s') AND (trap IS NULL OR trap <> 'future_lead' OR k = 9)
+)
+SELECT
+    'A' || lpad(i::VARCHAR, 8, '0') || kind[1] || k || CASE WHEN t > 0 THEN t::VARCHAR ELSE '' END AS activity_id,
+    -- A lead that the CRM no longer knows, or never did.
+    CASE WHEN trap = 'unknown_lead' AND t > 1 THEN 'X' ELSE 'L' END || lpad(i::VARCHAR, 8, '0') AS lead_id,
+    activity_type,
+    ts(CASE version WHEN 5 THEN getvariable('end_s') + 172800 ELSE occurred_s END) AS occurred_at,
+    actor_id,
+    is_automated,
+    CASE WHEN trap = 'reloaded_activities' AND version = 1 AND kind = 'touch' THEN NULL ELSE outcome END AS outcome,
+    asset,
+    CASE WHEN version = 3 THEN true WHEN v(i, k, 'deleted known') < 0.9 OR version > 1 THEN false END AS is_deleted,
+    ts(CASE WHEN version = 1 THEN loaded_s WHEN version = 4 THEN load_s(load_s(loaded_s)) ELSE load_s(loaded_s) END) AS _loaded_at
+FROM versioned
+WHERE
+    version = 1
+    OR (version = 4 AND load_s(load_s(loaded_s)) > load_s(loaded_s))
+    OR (version <> 4 AND load_s(loaded_s) > loaded_s);
+
+-- Deals: more for paths that go far, won the more often the sooner the lead was answered.
+CREATE TABLE deals AS
+WITH rated AS (
+    SELECT
+        i, lead_id, trap, persona, first_owner_id, next_owner_id, reassigned_s, created_s, stopped_s, last_s,
+        u(i, 'deal') AS deal_draw,
+        win_rate * CASE
+            WHEN NOT is_worked THEN 0.1
+            WHEN first_touch_s - arrival_s <= 300 THEN 1.9
+            WHEN first_touch_s - arrival_s <= 1800 THEN 1.5
+            WHEN first_touch_s - arrival_s <= 3600 THEN 1.2
+            WHEN first_touch_s - arrival_s <= 86400 THEN 0.8
+            ELSE 0.45
+        END AS win_chance,
+        coalesce(trap IN ('won_without_closed_at', 'won_then_reopened', 'deal_corrected', 'won_before_deadline', 'duplicate_rows'), false)
+            AS has_deal_trap
+    FROM (
+        SELECT *, coalesce(least(disqualified_s, opted_out_s), getvariable('end_s')) AS stopped_s
+        FROM lead
+    )
+    INNER JOIN (SELECT i AS step_i, max(s) AS last_s FROM step GROUP BY i) ON i = step_i
+), dealt AS (
+    SELECT
+        *,
+        CASE
+            WHEN trap = 'won_before_deadline' THEN created_s + 1200
+            WHEN has_deal_trap THEN later_s(created_s, 0.3)
+            ELSE last_s + 86400 + (u(i, 'opening') * 1000000)::BIGINT
+        END AS opened_s,
+        CASE
+            WHEN trap = 'won_before_deadline' THEN created_s + 2400
+            WHEN has_deal_trap THEN later_s(created_s, 0.8)
+            WHEN u(i, 'quick') < 0.1 THEN last_s + 90000 + (u(i, 'opening') * 1000000)::BIGINT + (u(i, 'closing') * 172800)::BIGINT
+            ELSE last_s + 86400 * 4 + (u(i, 'opening') * 1000000)::BIGINT + (u(i, 'closing') * 3500000)::BIGINT
+        END AS drawn_closed_s,
+        has_deal_trap OR deal_draw < win_chance AS is_won,
+        round(
+            CASE persona WHEN 'small_business' THEN 2500 WHEN 'mid_market' THEN 12000 ELSE 60000 END
+            * (0.4 + 0.8 * u(i, 'amount') + 0.4 * u(i, 'discount')),
+            -1
+        )::DECIMAL(18, 2) AS amount
+    FROM rated
+    WHERE has_deal_trap OR deal_draw < least(0.7, 3.2 * win_chance)
+), opened AS (
+    SELECT
+        *,
+        CASE WHEN reassigned_s <= opened_s THEN next_owner_id ELSE first_owner_id END AS owner_id,
+        -- An open deal's amount is mended on the way, in a third of the deals.
+        CASE WHEN has_deal_trap OR u(i, 'mended') >= 0.35 THEN NULL ELSE opened_s + (drawn_closed_s - opened_s) // 2 END AS mended_s
+    FROM dealt
+    WHERE opened_s < least(stopped_s, getvariable('end_s'))
+), version AS (
+    SELECT *, unnest([
+        {kind: 'opened', s: opened_s},
+        {kind: 'mended', s: mended_s},
+        {kind: 'closed', s: drawn_closed_s},
+        {kind: 'reopened', s: CASE WHEN trap = 'won_then_reopened' THEN later_s(created_s, 0.9) END}
+    ], recursive := true)
+    FROM opened
+), copied AS (
+    SELECT
+        *,
+        load_s(s) AS loaded_s,
+        unnest(
+            CASE
+                WHEN trap = 'duplicate_rows' THEN [1, 1]
+                WHEN trap = 'deal_corrected' AND kind = 'closed' THEN [1, 2]
+                ELSE [1]
+            END
+        ) AS copy
+    FROM version
+    WHERE s < getvariable('end_s')
+)
+SELECT
+    'D' || lpad(i::VARCHAR, 8, '0') AS deal_id,
+    lead_id,
+    owner_id,
+    CASE
+        WHEN kind = 'opened' AND u(i, 'priced') < 0.15 THEN NULL
+        WHEN kind = 'opened' OR copy = 2 THEN round(amount * 1.1, -1)::DECIMAL(18, 2)
+        ELSE amount
+    END AS amount,
+    CASE WHEN kind = 'closed' THEN CASE WHEN is_won THEN 'won' ELSE 'lost' END ELSE 'open' END AS status,
+    ts(opened_s) AS created_at,
+    CASE WHEN kind = 'closed' AND coalesce(trap <> 'won_without_closed_at', true) THEN ts(drawn_closed_s) END AS closed_at,
+    ts(s) AS updated_at,
+    ts(CASE copy WHEN 2 THEN load_s(loaded_s) ELSE loaded_s END) AS _loaded_at
+FROM copied
+WHERE copy = 1 OR load_s(loaded_s) > loaded_s;

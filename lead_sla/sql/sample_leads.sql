@@ -1,0 +1,337 @@
+-- The leads and the reps of the sample company. Reads sample_company.sql's tables and `trap_slot` (slot, trap, role).
+
+-- Grain: lead, with everything that its rows in the raw tables are made from. Owners and versions follow from lists.
+CREATE TABLE lead AS
+WITH numbered AS (
+    SELECT
+        n.i,
+        trap_slot.trap,
+        coalesce(trap_slot.role, 0) AS role,
+        -- The leads of one trap (a merged lead and its survivor) share region, persona and hour of arrival.
+        n.i - coalesce(trap_slot.role, 0) AS unit
+    FROM range(1, getvariable('leads') + 1) AS n (i)
+    LEFT JOIN trap_slot ON n.i % 1000 = trap_slot.slot
+), placed AS (
+    SELECT
+        *,
+        CASE WHEN u(unit, 'region') < 0.45 THEN 0 WHEN u(unit, 'region') < 0.80 THEN 1 ELSE 2 END AS region,
+        CASE
+            WHEN u(unit, 'persona') < 0.53 THEN 'small_business'
+            WHEN u(unit, 'persona') < 0.83 THEN 'mid_market'
+            ELSE 'enterprise'
+        END AS persona
+    FROM numbered
+), arrived AS (
+    SELECT
+        placed.* EXCLUDE (role),
+        placed.role,
+        path_choice.win_rate,
+        CASE
+            WHEN placed.trap IS NULL THEN path_choice.path
+            WHEN placed.trap IN ('touch_at_deadline', 'touch_just_late', 'future_lead') THEN 'single'
+            WHEN placed.trap = 'activity_before_created' THEN 'before'
+            WHEN placed.trap = 'activities_at_one_instant' THEN 'twins'
+            WHEN placed.trap = 'trigger_at_deadline' THEN 'demo_at_deadline'
+            WHEN placed.trap = 'trigger_while_running' THEN 'demo_while_running'
+            ELSE 'tour'
+        END AS path,
+        arrival.hour_s + (u(placed.i, 'second') * 3600)::BIGINT % 3600 AS arrival_s,
+        arrival.offset_s
+    FROM placed
+    INNER JOIN path_choice
+        ON placed.persona = path_choice.persona AND (u(placed.i, 'path') * 100)::BIGINT % 100 = path_choice.slot
+    -- Traps keep away from the end, so that what they are about has time to happen.
+    INNER JOIN arrival
+        ON placed.region = arrival.region
+        AND floor(
+            u(placed.unit, 'arrival') * CASE WHEN placed.trap IS NULL THEN 1 ELSE 0.85 END
+            * getvariable('arrival_slots')
+        )::BIGINT = arrival.slot
+), described AS (
+    SELECT
+        *,
+        CASE trap WHEN 'future_lead' THEN getvariable('end_s') + 3600 + (u(i, 'ahead') * 172800)::BIGINT ELSE arrival_s END
+            AS created_s,
+        CASE
+            WHEN trap = 'persona_boundary' THEN [999, 1000, 10000, 10001][1 + (i // 1000 + role) % 4]
+            WHEN persona = 'small_business' THEN pow(999, u(i, 'size'))::BIGINT
+            WHEN persona = 'mid_market' THEN (1000 * pow(10, u(i, 'size')))::BIGINT
+            ELSE 10001 + (10000 * (pow(20, u(i, 'size')) - 1))::BIGINT
+        END AS exact_size,
+        CASE
+            WHEN trap = 'enriched_later' THEN later_s(arrival_s, 0.3)
+            WHEN trap IS NOT NULL OR u(i, 'known') < 0.90 THEN arrival_s
+            WHEN u(i, 'known') < 0.96 THEN arrival_s + (u(i, 'enriched') * 15 * 86400)::BIGINT
+        END AS known_s,
+        CASE
+            WHEN trap = 'persona_changed' THEN later_s(arrival_s, 0.4)
+        END AS resized_s,
+        CASE
+            WHEN trap IS NOT NULL THEN 0
+            WHEN u(i, 'routed') < 0.70 THEN 0
+            WHEN u(i, 'routed') < 0.92 THEN 60 + (u(i, 'routing') * 5400)::BIGINT
+            ELSE 14400 + (u(i, 'routing') * 200000)::BIGINT
+        END AS routing_seconds,
+        CASE WHEN arrival_s < getvariable('joined_s') THEN 0 WHEN arrival_s < getvariable('left_s') THEN 1 ELSE 2 END AS phase,
+        0.5 + 1.1 * u(i, 'pace') AS pace
+    FROM arrived
+), sized AS (
+    SELECT
+        *,
+        -- People round: it also puts leads on the very bounds of the personas.
+        CASE
+            WHEN u(i, 'rounded') < 0.4 AND exact_size >= 1000 AND trap IS NULL
+                THEN greatest(round(exact_size, -3)::BIGINT, CASE persona WHEN 'enterprise' THEN 11000 ELSE 1000 END)
+            ELSE exact_size
+        END AS employee_count,
+        CASE trap
+            WHEN 'assigned_days_later' THEN later_s(created_s, 0.25)
+            WHEN 'owner_change_before_created' THEN created_s - 7200
+            ELSE created_s + routing_seconds
+        END AS assigned_s
+    FROM described
+), owned AS (
+    SELECT
+        sized.*,
+        CASE
+            WHEN trap = 'never_owned' THEN NULL
+            WHEN trap = 'unknown_rep' THEN 'R99'
+            ELSE routing.rep_ids[1 + (u(unit, 'rep') * len(routing.rep_ids))::BIGINT % len(routing.rep_ids)]
+        END AS first_owner_id,
+        routing.rep_ids[1 + (u(i, 'next rep') * len(routing.rep_ids))::BIGINT % len(routing.rep_ids)] AS drawn_owner_id,
+        coalesce(trap = 'no_owner_changes' OR (trap IS NULL AND u(i, 'no changes') < 0.04), false) AS has_no_changes,
+        CASE WHEN trap IS NULL AND u(i, 'reassigned') < 0.07 THEN assigned_s + 86400 + (u(i, 'reassigning') * 2000000)::BIGINT END
+            AS drawn_reassigned_s
+    FROM sized
+    INNER JOIN routing
+        ON sized.region = routing.region
+        AND sized.phase = routing.phase
+        AND CASE WHEN sized.known_s = sized.arrival_s THEN sized.persona ELSE 'unknown' END = routing.persona
+), reowned AS (
+    SELECT
+        * EXCLUDE (drawn_owner_id, drawn_reassigned_s),
+        -- What R05 still owned on the last day went to R04, during that day.
+        CASE
+            WHEN first_owner_id = 'R05' AND NOT has_no_changes AND coalesce(drawn_reassigned_s, assigned_s + 1) > getvariable('left_s') - 3600
+                THEN 'R04'
+            WHEN first_owner_id = 'R05' AND NOT has_no_changes AND drawn_reassigned_s IS NULL THEN 'R04'
+            ELSE drawn_owner_id
+        END AS next_owner_id,
+        CASE
+            WHEN first_owner_id = 'R05' AND NOT has_no_changes
+                THEN coalesce(
+                    CASE WHEN drawn_reassigned_s < getvariable('left_s') - 3600 THEN drawn_reassigned_s END,
+                    greatest(getvariable('left_s') - 3600, assigned_s + 60)
+                )
+            WHEN has_no_changes OR drawn_owner_id = first_owner_id THEN NULL
+            ELSE drawn_reassigned_s
+        END AS reassigned_s
+    FROM owned
+), worked AS (
+    SELECT
+        reowned.*,
+        coalesce(rep.median_minutes, 60) AS median_minutes,
+        coalesce(rep.care, 0.7) AS care,
+        coalesce(rep.persists, 0.8) AS persists,
+        coalesce(rep.evenings, 0) AS evenings,
+        CASE
+            WHEN trap = 'never_owned' THEN false
+            WHEN trap IS NOT NULL THEN true
+            ELSE u(i, 'skipped') >= coalesce(rep.skips, 0.1)
+        END AS is_worked,
+        answer_ls(
+            greatest(arrival_s, assigned_s) + offset_s,
+            CASE WHEN trap IS NOT NULL THEN 900 + (u(i, 'delay') * 3600)::BIGINT
+                ELSE (
+                    60 * coalesce(rep.median_minutes, 60) * spread(u(i, 'delay'), 0.7)
+                    + CASE WHEN is_open(greatest(arrival_s, assigned_s) + offset_s) THEN 0 ELSE u(i, 'backlog') * 3600 END
+                )::BIGINT
+            END,
+            u(i, 'evening') < coalesce(rep.evenings, 0) AND trap IS NULL
+        ) - offset_s AS first_touch_s
+    FROM reowned
+    LEFT JOIN rep ON reowned.first_owner_id = rep.rep_id
+), ended AS (
+    SELECT
+        *,
+        CASE
+            WHEN trap = 'disqualified' THEN first_touch_s + 1800
+            WHEN trap = 'future_lead_version' THEN getvariable('end_s') + 86400
+            WHEN trap IS NOT NULL THEN NULL
+            WHEN u(i, 'junk') < 0.012 THEN created_s + 120 + (u(i, 'disqualifying') * 3000)::BIGINT
+            WHEN is_worked AND u(i, 'disqualified') < 0.075 THEN first_touch_s + 600 + (u(i, 'disqualifying') * 1300000)::BIGINT
+        END AS disqualified_s,
+        CASE
+            WHEN trap = 'opted_out' THEN first_touch_s + 1200
+            WHEN trap IS NULL AND u(i, 'opted out') < 0.015 THEN arrival_s + (u(i, 'opting out') * 1500000)::BIGINT
+        END AS opted_out_s,
+        CASE
+            WHEN trap IN ('merged', 'merge_chain', 'merged_into_test_lead') AND role = 0 THEN later_s(arrival_s, 0.45)
+            -- Half of the chains close from the far end: the survivor is merged before the lead that was merged into it.
+            WHEN trap = 'merge_chain' AND role = 1 THEN later_s(arrival_s, CASE WHEN i // 1000 % 2 = 0 THEN 0.6 ELSE 0.3 END)
+            WHEN trap = 'merge_cycle' THEN later_s(arrival_s, 0.3 + 0.1 * role)
+            WHEN trap IN ('merge_into_itself', 'merge_missing_survivor') THEN later_s(arrival_s, 0.4)
+        END AS merged_s,
+        CASE
+            WHEN trap IN ('merged', 'merge_chain', 'merged_into_test_lead', 'merge_without_date') AND role = 0 THEN i + 1
+            WHEN trap = 'merge_chain' AND role = 1 THEN i + 1
+            -- Two leads merged into each other, and a third merged into one of them.
+            WHEN trap = 'merge_cycle' THEN CASE role WHEN 1 THEN i - 1 WHEN 0 THEN i + 1 ELSE i - 2 END
+            WHEN trap = 'merge_into_itself' THEN i
+            WHEN trap = 'merge_missing_survivor' THEN 90000000 + i
+        END AS survivor_i,
+        CASE WHEN trap IN ('deleted_lead', 'undeleted_lead', 'lead_deleted_twice') THEN later_s(arrival_s, 0.35) END AS deleted_s,
+        CASE WHEN trap = 'undeleted_lead' THEN later_s(arrival_s, 0.6) END AS undeleted_s,
+        CASE WHEN trap = 'lead_deleted_twice' THEN later_s(arrival_s, 0.55) END AS deleted_again_s
+    FROM worked
+)
+SELECT
+    * EXCLUDE (exact_size, routing_seconds, phase),
+    'L' || lpad(i::VARCHAR, 8, '0') AS lead_id,
+    -- Grain of the list: change of owner. Leads without changes have their owner from the start, in no change.
+    CASE
+        WHEN trap = 'never_owned' OR has_no_changes THEN []::STRUCT(s BIGINT, owner_id VARCHAR)[]
+        WHEN trap = 'owner_taken_away'
+            THEN [
+                {s: assigned_s, owner_id: first_owner_id},
+                {s: later_s(arrival_s, 0.3), owner_id: NULL},
+                {s: later_s(arrival_s, 0.7), owner_id: next_owner_id}
+            ]
+        WHEN trap = 'owner_repeated'
+            THEN [
+                {s: assigned_s, owner_id: first_owner_id},
+                {s: later_s(arrival_s, 0.3), owner_id: first_owner_id}
+            ]
+        WHEN reassigned_s IS NOT NULL
+            THEN [{s: assigned_s, owner_id: first_owner_id}, {s: reassigned_s, owner_id: next_owner_id}]
+        ELSE [{s: assigned_s, owner_id: first_owner_id}]
+    END AS owner_list
+FROM ended;
+
+CREATE TABLE owner_changes AS
+SELECT
+    'L' || lpad(i::VARCHAR, 8, '0') AS lead_id,
+    CASE copy.copy WHEN 2 THEN drawn.other_id ELSE owner_id END AS owner_id,
+    ts(s) AS changed_at,
+    ts(CASE copy.copy WHEN 2 THEN load_s(loaded_s) ELSE loaded_s END) AS _loaded_at
+FROM (
+    SELECT i, trap, next_owner_id, change.s, change.owner_id, load_s(greatest(change.s, created_s)) AS loaded_s
+    FROM (SELECT i, trap, next_owner_id, created_s, unnest(owner_list) AS change FROM lead)
+    WHERE change.s < getvariable('end_s')
+) AS change
+-- 1: the change; again 1: an exact duplicate; 2: the same change, corrected in a later load.
+CROSS JOIN LATERAL (
+    SELECT unnest(CASE trap WHEN 'duplicate_rows' THEN [1, 1] WHEN 'owner_change_corrected' THEN [1, 2] ELSE [1] END) AS copy
+) AS copy
+CROSS JOIN LATERAL (SELECT CASE owner_id WHEN 'R01' THEN 'R04' ELSE 'R01' END AS other_id) AS drawn
+WHERE copy.copy = 1 OR load_s(loaded_s) > loaded_s;
+
+CREATE TABLE leads AS
+WITH version AS (
+    SELECT
+        lead.*,
+        unnest(list_sort(list_distinct(list_filter(
+            [
+                created_s, known_s, resized_s, disqualified_s, opted_out_s, merged_s, deleted_s, undeleted_s, deleted_again_s,
+                CASE WHEN trap = 'merge_without_date' AND role = 0 THEN later_s(arrival_s, 0.4) END
+            ] || list_transform(owner_list, lambda change: greatest(change.s, created_s)),
+            lambda s: s IS NOT NULL AND (
+                s < getvariable('end_s')
+                OR (s = created_s AND trap = 'future_lead')
+                OR (s = disqualified_s AND trap = 'future_lead_version')
+            )
+        )))) AS s
+    FROM lead
+), loaded AS (
+    SELECT
+        *,
+        load_s(s + CASE WHEN trap = 'late_lead' THEN 172800 ELSE 0 END) AS loaded_s
+    FROM version
+), copied AS (
+    -- 1: the version; again 1: an exact duplicate; 2: the same updated_at, corrected in a later load.
+    SELECT
+        *,
+        unnest(CASE trap WHEN 'duplicate_rows' THEN [1, 1] WHEN 'lead_corrected' THEN [1, 2] ELSE [1] END) AS copy
+    FROM loaded
+)
+SELECT
+    lead_id,
+    ts(created_s) AS created_at,
+    ts(s) AS updated_at,
+    CASE WHEN trap = 'test_lead' OR (trap = 'merged_into_test_lead' AND role = 1) THEN 'test+' || i ELSE 'user' || i END
+        || '@example.com' AS email,
+    CASE WHEN u(i, 'company known') < 0.9 THEN
+        ['Northwind', 'Blue River', 'Acorn', 'Summit', 'Harbor', 'Vertex', 'Orchid', 'Granite', 'Lumen', 'Cedar']
+            [1 + (u(i, 'company') * 10)::BIGINT % 10] || ' '
+        || ['Logistics', 'Foods', 'Systems', 'Health', 'Energy', 'Media', 'Finance', 'Retail']
+            [1 + (u(i, 'trade') * 8)::BIGINT % 8] || ' ' || (u(i, 'company no') * 900 + 100)::BIGINT
+    END AS company_name,
+    CASE
+        WHEN trap = 'persona_changed' AND s < resized_s THEN CASE persona WHEN 'enterprise' THEN 250 ELSE 25000 END
+        WHEN trap = 'lead_corrected' AND copy = 1 THEN employee_count + 1
+        WHEN s >= known_s OR trap = 'future_lead' THEN employee_count
+    END AS employee_count,
+    countries[1 + (u(i, 'country') * 5)::BIGINT % 5] AS country_code,
+    CASE
+        WHEN u(i, 'source') < 0.28 THEN 'organic_search'
+        WHEN u(i, 'source') < 0.50 THEN 'paid_search'
+        WHEN u(i, 'source') < 0.62 THEN 'referral'
+        WHEN u(i, 'source') < 0.74 THEN 'social'
+        WHEN u(i, 'source') < 0.82 THEN 'events'
+        WHEN u(i, 'source') < 0.94 THEN 'email_campaign'
+        WHEN u(i, 'source') < 0.96 THEN 'unknown'
+    END AS lead_source,
+    CASE
+        WHEN has_no_changes THEN first_owner_id
+        ELSE list_last(list_filter(owner_list, lambda change: change.s <= s)).owner_id
+    END AS owner_id,
+    CASE WHEN s >= disqualified_s THEN ts(disqualified_s) END AS disqualified_at,
+    CASE WHEN s >= disqualified_s THEN
+        ['no budget', 'student', 'competitor', 'wrong contact', 'spam'][1 + (u(i, 'reason') * 5)::BIGINT % 5]
+    END AS disqualified_reason,
+    CASE WHEN s >= opted_out_s THEN ts(opted_out_s) END AS opted_out_at,
+    CASE WHEN s >= merged_s OR (trap = 'merge_without_date' AND s >= later_s(arrival_s, 0.4))
+        THEN 'L' || lpad(survivor_i::VARCHAR, 8, '0')
+    END AS merged_into_lead_id,
+    CASE WHEN s >= merged_s THEN ts(merged_s) END AS merged_at,
+    CASE
+        WHEN trap = 'test_lead' OR (trap = 'merged_into_test_lead' AND role = 1) THEN true
+        WHEN u(i, 'is test known') < 0.9 THEN false
+    END AS is_test,
+    coalesce(s >= deleted_s AND NOT coalesce(s >= undeleted_s, false), false) AS is_deleted,
+    ts(CASE WHEN copy = 2 THEN load_s(loaded_s) ELSE loaded_s END) AS _loaded_at
+FROM copied
+INNER JOIN region ON copied.region = region.region
+WHERE copy = 1 OR load_s(loaded_s) > loaded_s;
+
+CREATE TABLE reps AS
+WITH version AS (
+    SELECT
+        rep.*,
+        CASE rep_id WHEN 'R12' THEN getvariable('joined_s') ELSE getvariable('start_s') END AS s,
+        NULL::DATE AS active_to
+    FROM rep
+    UNION ALL
+    -- The same row twice: an exact duplicate.
+    SELECT *, getvariable('start_s'), NULL FROM rep WHERE rep_id = 'R03'
+    UNION ALL
+    SELECT *, getvariable('left_s') - 86400, ts(getvariable('left_s'))::DATE FROM rep WHERE rep_id = 'R05'
+    UNION ALL
+    -- R08 served two personas at first.
+    SELECT * REPLACE ('mid_market|enterprise' AS personas), getvariable('start_s') - 86400, NULL FROM rep WHERE rep_id = 'R08'
+)
+SELECT
+    rep_id,
+    full_name,
+    lower(replace(full_name, ' ', '.')) || '@example.com' AS email,
+    team,
+    manager_id,
+    calendar_id,
+    personas,
+    CASE rep_id
+        WHEN 'R12' THEN ts(getvariable('joined_s'))::DATE
+        ELSE ts(getvariable('start_s'))::DATE - (100 + 80 * right(rep_id, 2)::INTEGER)
+    END AS active_from,
+    active_to,
+    ts(load_s(s)) AS _loaded_at
+FROM version;
