@@ -175,6 +175,10 @@ select
     cast(target_value_usd as decimal(18, 2)) as target_value_usd,
     cast(mtd_value_usd as {{ type_double() }}) / cast(target_value_usd as {{ type_double() }}) as value_attainment_rate,
     mtd_leads + leads_to_come as forecast_leads,
-    mtd_leads + greatest(leads_to_come - {{ normal_quantile_90() }} * sqrt(leads_to_come), 0) as forecast_leads_low,
+    -- Fewer than none cannot come (`greatest` would make 0 of a null on some engines).
+    mtd_leads + case
+        when leads_to_come < {{ normal_quantile_90() }} * {{ normal_quantile_90() }} then 0
+        else leads_to_come - {{ normal_quantile_90() }} * sqrt(leads_to_come)
+    end as forecast_leads_low,
     mtd_leads + leads_to_come + {{ normal_quantile_90() }} * sqrt(leads_to_come) as forecast_leads_high
 from paced
