@@ -1,33 +1,63 @@
 # `make help` lists what there is. Needs Python 3.11 or newer and make, nothing else.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
-.DEFAULT_GOAL := help
-.DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
+.DEFAULT_GOAL := help
 
-VENV := .venv
-BIN := $(VENV)/bin
-READY := $(VENV)/.ready
-# What `make test` makes, which is never the data of `make build`.
-SCRATCH := $(CURDIR)/target/test
-PYTHON_SOURCES := lead_sla tests/python
+BIN := .venv/bin
+PYTHON_FILES := lead_sla tests
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 
-# dbt must meet no configuration of the machine's user, and ask nobody anything.
-export DBT_PROFILES_DIR := $(CURDIR)
+# The linters and tests leave data/ and target/ alone, which a build may be using.
+SCRATCH := scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; export LEAD_SLA_WAREHOUSE=:memory: DBT_TARGET_PATH=$$scratch/target DBT_LOG_PATH=$$scratch/logs;
+
+# dbt asks nobody anything, and finds this project's settings and no others.
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
-export DO_NOT_TRACK := 1
+export DBT_PROFILES_DIR := $(CURDIR)
 
-.PHONY: help
+.PHONY: help environment build sample test test-real lint format lock clean
+
 help: ## list the targets
-	@echo 'Sales and Marketing SLA. Targets:'
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '%-14s %s\n' "$$target" "$$text"; done
+	@echo 'The Sales and Marketing SLA, measured daily. make <target>:'
 	@echo
-	@echo 'Paths: LEAD_SLA_RAW (data/raw), LEAD_SLA_WAREHOUSE (data/warehouse.duckdb), LEAD_SLA_PUBLISHED (data/published).'
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r target text; do printf '  %-12s %s\n' "$$target" "$$text"; done
+	@echo
+	@echo "  ARGS='...' is handed on: make build ARGS=--force, make test ARGS='-k publish'"
+	@echo '  LEAD_SLA_RAW, LEAD_SLA_WAREHOUSE and LEAD_SLA_PUBLISHED say where the data lies (see: lead-sla --help)'
 
-.PHONY: build
-build: $(READY) ## set up, make sample data if there is no raw data, build, publish, summarise
+# Does nothing when .venv fits the lock (requirements/dev.txt). PYTHON=... names another interpreter.
+environment: ## make .venv from the locked requirements, if need be
+	@requirements/environment.sh
+
+build: environment ## build and publish the marts: make build
 	@$(BIN)/lead-sla build $(ARGS)
 
-.PHONY: test
-test: lint ## lint, then a whole build of a small sample with all data and unit tests, then pytest
-	@$(BIN)/python -m pytest -n 2 -m 'not real' $(ARGS)
+sample: environment ## make the raw data of a sample company in data/raw
+	@$(BIN)/lead-sla sample $(ARGS)
+
+test: lint ## lint, then all tests of the project on a small sample
+	@$(BIN)/python -m pytest -m 'not real' $(ARGS)
+
+test-real: environment ## build two real companies from ../shared/data and compare the published counts
+	@$(BIN)/python -m pytest -m real $(ARGS)
+
+lint: environment ## check the style of Python and SQL
+	@$(BIN)/ruff check $(PYTHON_FILES)
+	@$(BIN)/ruff format --check $(PYTHON_FILES)
+	@$(SCRATCH) $(BIN)/sqlfluff lint models tests macros
+
+format: environment ## mend the style of Python and SQL
+	@$(BIN)/ruff check --fix $(PYTHON_FILES)
+	@$(BIN)/ruff format $(PYTHON_FILES)
+	@$(SCRATCH) $(BIN)/sqlfluff fix models tests macros
+
+# uv works in an environment of its own, which is thrown away. ARGS=--upgrade takes the newest versions.
+lock: ## lock requirements/*.in anew, with hashes
+	@python3 -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
+	@.venv-lock/bin/$(LOCK) $(ARGS) requirements/dev.in --output-file requirements/dev.txt
+	@.venv-lock/bin/$(LOCK) $(ARGS) requirements/runtime.in --constraints requirements/dev.txt --output-file requirements/runtime.txt
+	@rm -rf .venv-lock
+
+clean: ## remove what was built: environment, dbt's targets and logs, caches; data/ stays
+	@rm -rf .venv .venv-lock target logs .pytest_cache .ruff_cache .hypothesis
+	@find lead_sla tests -name __pycache__ -type d -prune -exec rm -rf {} +

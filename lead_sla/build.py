@@ -83,6 +83,7 @@ def build(
         with stage(console, "Build") as current:
             current.doing("opening the warehouse")
             _check_warehouse(settings.warehouse)
+            current.doing("starting dbt")
             outcome = dbt_build.build(settings, variables, current.doing)
             models, tests = outcome.count("model"), outcome.count("test")
             passed = outcome.count("test", "pass")
@@ -168,10 +169,12 @@ def show_notes(console: Console, notes: Sequence[str]) -> None:
     console.print()
     console.print(Text(f"{len(notes)} warning{'s' if len(notes) > 1 else ''}", style="bold yellow"))
     for note in notes[:_SHOWN]:
-        console.print(Padding(Text.assemble(("- ", "dim"), note), (0, 0, 0, 2)))
+        console.print(Padding(Text.assemble(("- ", "dim"), note), (0, 0, 0, 2), expand=False))
     if len(notes) > _SHOWN:
         console.print(
-            Padding(Text(f"and {len(notes) - _SHOWN} more, in the run's run.json", style="dim"), (0, 0, 0, 2))
+            Padding(
+                Text(f"and {len(notes) - _SHOWN} more, in the run's run.json", style="dim"), (0, 0, 0, 2), expand=False
+            )
         )
 
 

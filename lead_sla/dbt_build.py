@@ -20,6 +20,7 @@ POLICY = "policy"
 # A breached promise is news for the readers: it runs last, and alone, so that it neither skips a mart nor withholds one.
 _BUILD = ("build", "--exclude-resource-type", "unit_test", "--exclude", f"tag:{THRESHOLD}")
 _THRESHOLDS = ("test", "--select", f"tag:{THRESHOLD}")
+_STEPS = {"parse": "reading the project", "build": "checking the raw tables", "test": "measuring the promises"}
 _SHOWN = 12
 
 Report = Callable[[str], None]
@@ -172,7 +173,7 @@ def _listen(events: Any, doing: Report) -> tuple[Outcome, list[str]]:
         event = json.loads(line)
         match event.pop("event"):
             case "step":
-                doing("reading the project" if event["command"][0] == "parse" else "starting")
+                doing(_STEPS[event["command"][0]])
                 done = total = 0
             case "total":
                 total = event["nodes"]

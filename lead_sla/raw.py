@@ -41,11 +41,20 @@ def landed(project: Path, raw: Path) -> list[RawTable]:
     ]
 
 
-def late_after(project: Path) -> timedelta:
-    """Give the age at which the newest load of a raw table counts as late: the contract's `warn_after`."""
+def late_after(project: Path) -> dict[str, timedelta]:
+    """Give the age at which the newest load of a raw table counts as late: the contract's `warn_after`.
+
+    A table whose freshness is null in the contract is never late, and not in the answer.
+    """
     contract = yaml.safe_load((project / CONTRACT).read_text(encoding="utf-8"))
-    freshness = contract["sources"][0]["config"]["freshness"]["warn_after"]
-    return timedelta(**{f"{freshness['period']}s": freshness["count"]})
+    limits: dict[str, timedelta] = {}
+    for source in contract["sources"]:
+        of_source = source.get("config", {}).get("freshness")
+        for table in source["tables"]:
+            freshness = table.get("config", {}).get("freshness", of_source)
+            if limit := (freshness or {}).get("warn_after"):
+                limits[table["name"]] = timedelta(**{f"{limit['period']}s": limit["count"]})
+    return limits
 
 
 def check(raw: Path, tables: Sequence[RawTable]) -> dict[str, int]:

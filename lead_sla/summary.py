@@ -44,9 +44,13 @@ class Summary:
     sales: Sequence[Row]
     violations: Sequence[Row]
 
-    def late(self, after: timedelta) -> dict[str, datetime]:
-        """Give the raw tables whose newest load lies more than `after` before `as_of`, with that load."""
-        return {table: load for table, load in self.loads.items() if load and self.as_of - load > after}
+    def late(self, limits: Mapping[str, timedelta]) -> dict[str, datetime]:
+        """Give the raw tables whose newest load lies further before `as_of` than their limit, with that load."""
+        return {
+            table: load
+            for table, load in self.loads.items()
+            if load and table in limits and self.as_of - load > limits[table]
+        }
 
     def worst_reps(self) -> list[Row]:
         """Give the five reps with most open violations, and `unassigned` wherever it stands."""
@@ -77,18 +81,18 @@ def _rows(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[
     return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
 
 
-def show(console: Console, summary: Summary, late_after: timedelta, now: datetime | None = None) -> None:
+def show(console: Console, summary: Summary, limits: Mapping[str, timedelta], now: datetime | None = None) -> None:
     """Print the summary.
 
     Args:
         console: where to.
         summary: the figures.
-        late_after: how old the newest load of a raw table may be before it counts as late.
+        limits: how old the newest load of a raw table may be before it counts as late.
         now: the present, UTC, without a zone; default: the machine's clock.
     """
     now = now or datetime.now(UTC).replace(tzinfo=None)
     console.print()
-    console.print(_headline(summary, late_after, now))
+    console.print(_headline(summary, limits, now))
     for title, hint, body in (
         (
             f"Marketing SLA, {summary.as_of_date:%B %Y} to date",
@@ -96,12 +100,12 @@ def show(console: Console, summary: Summary, late_after: timedelta, now: datetim
             _marketing(summary),
         ),
         ("Sales SLA, attainment by day due", "met of those due", _sales(summary)),
-        ("Do Not Be On It", _violations_hint(summary), _violations(summary, late_after)),
-        ("Newest loads", "", _loads(summary, late_after)),
+        ("Do Not Be On It", _violations_hint(summary), _violations(summary, limits)),
+        ("Newest loads", "", _loads(summary, limits)),
     ):
         console.print()
         console.print(Text.assemble((title, "bold"), (f"   {hint}" if hint else "", "dim")))
-        console.print(Padding(body, (0, 0, 0, 2)))
+        console.print(Padding(body, (0, 0, 0, 2), expand=False))
 
 
 def show_where(console: Console, database: Path, parquet: Path | None) -> None:
@@ -113,21 +117,23 @@ def show_where(console: Console, database: Path, parquet: Path | None) -> None:
         parquet: the folder with a Parquet file a mart, if there is one.
     """
     shown, query = display(database), '"from marts.do_not_be_on_it"'
-    grid = Table.grid(padding=(0, 2))
-    grid.add_row(Text("DuckDB", style="dim"), f"{shown}, schema marts")
-    if parquet:
-        grid.add_row(Text("Parquet", style="dim"), f"{display(parquet)}/<mart>.parquet")
-    grid.add_row(Text("shell", style="dim"), f"duckdb -readonly {shown} {query}")
-    grid.add_row(Text("Python", style="dim"), f'duckdb.connect("{shown}", read_only=True).sql({query})')
+    lines = [
+        ("DuckDB", f"{shown}, schema marts"),
+        *([("Parquet", f"{display(parquet)}/<mart>.parquet")] if parquet else []),
+        ("shell", f"duckdb -readonly {shown} {query}"),
+        ("Python", f'duckdb.connect("{shown}", read_only=True).sql({query})'),
+    ]
     console.print()
     console.print(Text("The marts", style="bold"))
-    console.print(Padding(grid, (0, 0, 0, 2)))
+    for name, text in lines:
+        # Not folded by us: these lines are there to be copied.
+        console.print(Text.assemble((f"  {name:<9}", "dim"), text), soft_wrap=True)
 
 
-def _headline(summary: Summary, late_after: timedelta, now: datetime) -> Text:
+def _headline(summary: Summary, limits: Mapping[str, timedelta], now: datetime) -> Text:
     line = Text.assemble(("As of ", "bold"), (f"{summary.as_of:%A %-d %B %Y, %H:%M} UTC", "bold"))
-    if now - summary.as_of > late_after:
-        line.append(f"   {_age(now - summary.as_of)} ago: what happened since is unknown", style="yellow")
+    if limits and now - summary.as_of > min(limits.values()):
+        line.append(f"\n{_age(now - summary.as_of)} ago: what happened since is unknown", style="yellow")
     return line
 
 
@@ -153,8 +159,8 @@ def _marketing(summary: Summary) -> RenderableType:
 def _sales(summary: Summary) -> RenderableType:
     if not summary.sales:
         return Text("no obligation has been opened yet", style="dim")
-    month = f"{summary.as_of_date:%B} to date>"
-    table = _table("rule", month, "met/due>", f"last {RECENT_DAYS} days>", "met/due>", "at risk>", "violating>")
+    month, recent = f"{summary.as_of_date:%B}>", f"last {RECENT_DAYS} days>"
+    table = _table("rule", month, "met/due>", recent, "met/due>", "at risk>", "open>")
     for row in summary.sales:
         table.add_row(
             row["rule_id"],
@@ -177,8 +183,8 @@ def _violations_hint(summary: Summary) -> str:
     return f"{total:,} open violations" if total else ""
 
 
-def _violations(summary: Summary, late_after: timedelta) -> RenderableType:
-    late = summary.late(late_after)
+def _violations(summary: Summary, limits: Mapping[str, timedelta]) -> RenderableType:
+    late = summary.late(limits)
     parts: list[RenderableType] = []
     if summary.violations:
         table = _table("rep", "team", "open>", "leads>", "oldest>")
@@ -201,17 +207,19 @@ def _violations(summary: Summary, late_after: timedelta) -> RenderableType:
     return Group(*parts)
 
 
-def _loads(summary: Summary, late_after: timedelta) -> RenderableType:
-    late = summary.late(late_after)
-    line = Text()
+def _loads(summary: Summary, limits: Mapping[str, timedelta]) -> RenderableType:
+    late = summary.late(limits)
+    tables_by_load: dict[datetime | None, list[str]] = {}
     for table, load in summary.loads.items():
-        line.append("   " if line else "")
-        line.append(f"{table} ", style="dim")
-        line.append(
-            f"{load:%Y-%m-%d %H:%M}" if load else "no row",
-            style="yellow" if table in late else "dim" if not load else "",
+        tables_by_load.setdefault(load, []).append(table)
+    grid = _table("", "")
+    grid.show_header = False
+    for load, tables in sorted(tables_by_load.items(), key=lambda item: item[0] or datetime.min, reverse=True):
+        grid.add_row(
+            f"{load:%Y-%m-%d %H:%M} UTC" if load else "no row",
+            Text(", ".join(tables), style="yellow" if late.keys() & set(tables) else "dim"),
         )
-    return line
+    return grid
 
 
 def _table(*columns: str) -> Table:

@@ -5,9 +5,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 venv=.venv lock=requirements/dev.txt ready=.venv/.ready
 
-stamp() { cat "$@" | cksum | tr -d ' \n'; }
+stamp() { { cat "$@"; pwd; } | cksum | tr -d ' \n'; } # with the folder: an environment cannot be moved
 want_lock=$(stamp "$lock")
-want_project=$(stamp pyproject.toml "$0")
+want_project=$(stamp pyproject.toml "requirements/environment.sh")
 read -r have_lock have_project 2>/dev/null <"$ready" || have_lock='' have_project=''
 [ "$have_lock $have_project" = "$want_lock $want_project" ] && [ -x "$venv/bin/python" ] && exit 0
 
