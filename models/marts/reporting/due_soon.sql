@@ -1,4 +1,5 @@
 -- Grain: one row per obligation at risk (obligation_id): what comes onto the "Do Not Be On It" list next unless somebody acts.
+-- It has the columns of do_not_be_on_it, so that one page can show both; what only a violation has is null here.
 
 with obligations as (
     select * from {{ ref('fct_sales_sla_obligations') }}
@@ -29,6 +30,8 @@ select
     leads.lead_source,
     obligations.required_touches,
     obligations.touches_total,
+    obligations.late_minutes,
+    cast(null as {{ type_double() }}) as violation_age_days,
     {{ dbt.datediff(as_of(), 'obligations.due_at', 'microsecond') }} / {{ microseconds_a_minute() }} as minutes_left,
     obligations.triggered_at,
     obligations.due_at
