@@ -1,0 +1,15 @@
+{# The time zones that the engine knows, as a query with one column `time_zone`: the names of the IANA data base. #}
+{% macro time_zone_names() -%}
+    {{ return(adapter.dispatch("time_zone_names", "lead_sla")()) }}
+{%- endmacro %}
+
+
+{# Postgres' own view; an engine without one gets its macro here. #}
+{% macro default__time_zone_names() -%}
+    select name as time_zone from pg_timezone_names
+{%- endmacro %}
+
+
+{% macro duckdb__time_zone_names() -%}
+    select name as time_zone from pg_timezone_names()
+{%- endmacro %}

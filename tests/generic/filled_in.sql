@@ -1,0 +1,12 @@
+{#
+    The column is nowhere empty.
+
+    key: the columns that name a row.
+#}
+{% test filled_in(model, column_name, key) %}
+
+select {{ sentence(row_named(model, key) ~ column_name ~ " is empty. Fill it in.") }} as problem
+from {{ model }}
+where {{ column_name }} is null
+
+{% endtest %}
