@@ -100,8 +100,9 @@ union all
 select
     {{ sentence(
         tested_name(model) ~ " (personas {persona} and {other_persona}): from {since} on, both claim companies of "
-        ~ "{greatest(from_employees, 0)} employees{case when to_employees = from_employees then '' "
-        ~ "when to_employees = 9000000000000000000 then ' and more' else ' to ' || cast(to_employees as " ~ dbt.type_string() ~ ") end}. "
+        ~ "{greatest(from_employees, 0)}{case when to_employees = from_employees then '' "
+        ~ "when to_employees = 9000000000000000000 then ' and more' else ' to ' || cast(to_employees as " ~ dbt.type_string() ~ ") end} "
+        ~ "employees. "
         ~ "Both bounds are inclusive: change max_employees of one or min_employees of the other."
     ) }} as problem
 from claimed_twice

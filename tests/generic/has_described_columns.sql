@@ -1,28 +1,40 @@
 {#
-    The relation has every column that its yml describes. For seeds: their files are edited by people, and what a seed lacks
-    would otherwise show as an error of the database somewhere downstream.
+    The relation has every column that its yml describes. For seeds: people edit their files, and what a file lacks would
+    otherwise show as an error of the database, somewhere downstream.
 #}
 {% test has_described_columns(model) %}
 
-{%- set missing = [] -%}
+{%- set described = [] -%}
 {%- if execute -%}
-    {%- set present = adapter.get_columns_in_relation(model) | map(attribute="name") | map("lower") | list -%}
-    {%- for node in graph.nodes.values() if node.name == tested_name(model) and node.resource_type in ("seed", "model") -%}
-        {%- for column in node.columns if column | lower not in present -%}
-            {%- do missing.append(column) -%}
-        {%- endfor -%}
+    {%- for node in graph.nodes.values() if node.resource_type in ("seed", "model") and node.name == tested_name(model) -%}
+        {%- do described.extend(node.columns.keys()) -%}
     {%- endfor -%}
-{%- endif -%}
+    {%- if not described -%}
+        {{ exceptions.raise_compiler_error("No column of " ~ tested_name(model) ~ " is described: write its yml first.") }}
+    {%- endif -%}
+{%- endif %}
 
-{%- for column in missing %}
+with described as (
+
+    {% for column in described or ["none"] -%}
+    select '{{ column | lower }}' as column_name
+    {{ "union all" if not loop.last }}
+    {% endfor %}
+),
+
+present as (
+
+    {{ column_names(model) }}
+
+)
+
 select
     {{ sentence(
-        tested_name(model) ~ ": there is no column " ~ column ~ ". Add it to the first line, and its values to the others."
+        tested_name(model) ~ ": there is no column {described.column_name}. Add its name to the first line and its values to the others."
     ) }} as problem
-{{ "union all" if not loop.last }}
-{%- else %}
-select cast(null as {{ dbt.type_string() }}) as problem
-where 1 = 0
-{%- endfor %}
+from described
+left join present
+    on described.column_name = present.column_name
+where present.column_name is null
 
 {% endtest %}
