@@ -14,7 +14,7 @@ from rich.text import Text
 
 from lead_sla import dbt_build, policy, raw, summary
 from lead_sla import publish as publishing
-from lead_sla.errors import RefusedInput, explain
+from lead_sla.errors import BuildFailed, RefusedInput, explain
 from lead_sla.fingerprint import fingerprint
 from lead_sla.lock import only_one
 from lead_sla.publish import PublishedRun
@@ -84,7 +84,11 @@ def build(
             current.doing("opening the warehouse")
             _check_warehouse(settings.warehouse)
             current.doing("starting dbt")
-            outcome = dbt_build.build(settings, variables, current.doing)
+            try:
+                outcome = dbt_build.build(settings, variables, current.doing)
+            except BuildFailed:
+                raw.find_damage(tables)
+                raise
             models, tests = outcome.count("model"), outcome.count("test")
             passed = outcome.count("test", "pass")
             current.result(f"{models} models, {passed} of {tests} checks passed", warn=passed < tests)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lead_sla.errors import LeadSlaError, RefusedInput, translate
+from lead_sla.errors import BuildFailed, LeadSlaError, RefusedInput, translate
 from lead_sla.settings import Settings, display
 
 THRESHOLD = "sla_threshold"
@@ -22,6 +23,9 @@ _BUILD = ("build", "--exclude-resource-type", "unit_test", "--exclude", f"tag:{T
 _THRESHOLDS = ("test", "--select", f"tag:{THRESHOLD}")
 _STEPS = {"parse": "reading the project", "build": "checking the raw tables", "test": "measuring the promises"}
 _SHOWN = 12
+
+# What the macro explain_failures prints: `[policy] error one_row_per_rule: sales_sla_rules (rule_id x): ...`
+_SAID = re.compile(r"\[\w+\] (?:error|warning) (?P<test>\S+): (?P<sentence>.+)", flags=re.DOTALL)
 
 Report = Callable[[str], None]
 
@@ -53,8 +57,7 @@ class Node:
 
     def sentence(self) -> str:
         """Say what happened, where the test itself printed no sentence."""
-        words = " ".join(self.message.split())
-        return f"{self.name}: {words}" if words else f"{self.name} ended with status {self.status}"
+        return _sentence(f"{self.name}: {self.message or self.status}")
 
 
 @dataclass
@@ -80,13 +83,14 @@ class Outcome:
         return sorted(node.name for node in self.nodes if node.type == "model" and node.schema == schema)
 
     def notes(self, *statuses: str) -> list[str]:
-        """Give a sentence or more for every test of these statuses: the test's own, where it printed some."""
-        found: list[str] = []
-        for node in self.nodes:
-            if node.status in statuses:
-                own = [text for text in self.said if node.name in text]
-                found += own or [node.sentence()]
-        return found
+        """Give a sentence or more for every node of these statuses: the test's own, where it printed some."""
+        own: dict[str, list[str]] = {}
+        for text in self.said:
+            if match := _SAID.match(text):
+                own.setdefault(match["test"], []).append(_sentence(match["sentence"]))
+        return [
+            note for node in self.nodes if node.status in statuses for note in own.get(node.name) or [node.sentence()]
+        ]
 
 
 def build(settings: Settings, variables: Mapping[str, Any], doing: Report) -> Outcome:
@@ -199,7 +203,7 @@ def _listen(events: Any, doing: Report) -> tuple[Outcome, list[str]]:
 
 def _exception(text: str, log: str) -> LeadSlaError:
     """Give the message for a dbt command that could not run."""
-    if "[raw]" in text:
+    if text.lstrip().startswith("[raw]"):
         return RefusedInput(_sentence(text), todo="mend the raw data or the setting, then run this again")
     return translate(text) or LeadSlaError(
         "dbt could not run",
@@ -214,7 +218,6 @@ def _failure(outcome: Outcome, failed: list[Node]) -> LeadSlaError:
         if node.status != "fail" and (known := translate(node.message)):
             return known
     details = outcome.notes("error", "fail", "runtime error")
-    details = [_sentence(text) for text in details if text]
     shown = details[:_SHOWN] + ([f"and {len(details) - _SHOWN} more"] if len(details) > _SHOWN else [])
     if any(POLICY in node.tags and node.status == "fail" for node in failed):
         return RefusedInput(
@@ -223,12 +226,9 @@ def _failure(outcome: Outcome, failed: list[Node]) -> LeadSlaError:
             todo="mend the rows named above in seeds/policy/, then run this again",
         )
     what = {1: f"{failed[0].name} failed"}.get(len(failed), f"{len(failed)} checks and models failed")
-    return LeadSlaError(f"{what}: nothing was published", details=shown, todo="mend the data or the model named above")
+    return BuildFailed(f"{what}: nothing was published", details=shown, todo="mend the data or the model named above")
 
 
 def _sentence(text: str) -> str:
-    """Take off the mark in front, and the full stop: `[raw] x is missing.` -> `x is missing`."""
-    text = " ".join(text.split())
-    for mark in ("[raw]", "[policy]", "[problem]"):
-        text = text.split(mark, 1)[-1]
-    return text.strip().rstrip(".")
+    """Put a text on one line, without its full stop and the mark of a refusal: `[raw] x is missing.` -> `x is missing`."""
+    return " ".join(text.split()).removeprefix("[raw] ").rstrip(".")

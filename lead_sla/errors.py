@@ -60,6 +60,10 @@ class RefusedInput(LeadSlaError):
     exit_code = REFUSED
 
 
+class BuildFailed(LeadSlaError):
+    """Models or checks of the dbt build failed, for a reason that their own words tell."""
+
+
 # What DuckDB and the operating system say, and what a person needs to hear. The first that fits wins;
 # `{0}` is the first group of the pattern.
 _TRANSLATIONS: tuple[tuple[str, type[LeadSlaError], str, str, str], ...] = (

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import yaml
@@ -91,26 +92,50 @@ def check(raw: Path, tables: Sequence[RawTable]) -> dict[str, int]:
     return rows
 
 
+def find_damage(tables: Sequence[RawTable]) -> None:
+    """Read every value of every file, to find the one that a failed build could not read.
+
+    DuckDB names a file whose footer is damaged, but not always one whose pages are. This reads all of the raw data, so it
+    is for a build that has failed already.
+
+    Raises:
+        RefusedInput: a file is unreadable; it says which.
+    """
+    for table in tables:
+        if table.files:
+            _ask(table.files, "select bit_xor(hash(file)) from read_parquet(?, union_by_name = true) as file")
+
+
 def _count_rows(files: Sequence[Path]) -> int:
     """Add up the rows that the files' footers tell.
 
     Raises:
         RefusedInput: a file is no Parquet file.
     """
-    query = "select coalesce(sum(num_rows), 0) from parquet_file_metadata(?)"
+    return int(_ask(files, "select coalesce(sum(num_rows), 0) from parquet_file_metadata(?)"))
+
+
+def _ask(files: Sequence[Path], query: str) -> Any:
+    """Ask for one value over Parquet files, given to the query as a list of paths.
+
+    Raises:
+        RefusedInput: a file cannot be read; it says which.
+    """
     with duckdb.connect() as connection:
         try:
-            return int(connection.execute(query, [[str(file) for file in files]]).fetchall()[0][0])
+            return connection.execute(query, [[str(file) for file in files]]).fetchall()[0][0]
         except duckdb.Error as error:
-            # The words of an error about many files need not name the one: look for it.
-            for file in files:
-                try:
-                    connection.execute(query, [[str(file)]])
-                except duckdb.Error as of_one:
-                    known = translate(str(of_one))
-                    raise known or RefusedInput(
-                        f"A raw file cannot be read: {str(of_one).splitlines()[0]}",
-                        where=str(file),
-                        todo="land it again",
-                    ) from None
-            raise RefusedInput(f"The raw files cannot be read together: {error}", where=str(files[0].parent)) from None
+            trouble = error
+        # The words of an error about many files need not name the one: look for it.
+        for file in files:
+            try:
+                connection.execute(query, [[str(file)]])
+            except duckdb.Error as error:
+                raise translate(str(error)) or RefusedInput(
+                    f"A raw file is not a readable Parquet file: {str(error).splitlines()[0]}",
+                    where=str(file),
+                    todo="land it again (it is often a copy that was broken off), or move it away",
+                ) from None
+    raise RefusedInput(
+        f"The raw files cannot be read together: {str(trouble).splitlines()[0]}", where=str(files[0].parent)
+    ) from None

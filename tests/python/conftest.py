@@ -51,7 +51,7 @@ def sample_raw(shared_folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def sample_build(shared_folder: Path, sample_raw: Path) -> ProjectCopy:
-    """The project after a whole `dbt build` of the sample, unit tests and all. It need not have succeeded: see test_build.py.
+    """The project after a whole `dbt build` of the sample, unit tests and all. It need not have succeeded: see test_cli_build.py.
 
     Not to be changed: a test that runs dbt copies it.
     """
@@ -67,6 +67,8 @@ def sample_build(shared_folder: Path, sample_raw: Path) -> ProjectCopy:
 @pytest.fixture(scope="session")
 def built_warehouse(sample_build: ProjectCopy) -> Path:
     """The DuckDB file with the sample company's marts, to be opened with `read_only=True`."""
+    if not sample_build.warehouse.exists():
+        pytest.fail(f"dbt built nothing:\n{sample_build.folder.with_suffix('.log').read_text()[-3000:]}", pytrace=False)
     return sample_build.warehouse
 
 
