@@ -19,14 +19,10 @@ import duckdb
 # The last instant of every sample: a Thursday, 11:00 in New York, 17:00 in Amsterdam, 01:00 on Friday in Sydney.
 END = datetime(2026, 6, 18, 15, 0, 0)
 
-# Rows are sorted by these columns within their folder: `_loaded_at` first, then what tells rows apart.
-TABLES = {
-    "leads": "_loaded_at, lead_id, updated_at",
-    "activities": "_loaded_at, activity_id",
-    "owner_changes": "_loaded_at, lead_id, changed_at",
-    "reps": "_loaded_at, rep_id",
-    "deals": "_loaded_at, deal_id, updated_at",
-}
+TABLES = ("leads", "activities", "owner_changes", "reps", "deals")
+
+# Leads are made in portions of this size, so that memory does not grow with their number: one file each per folder.
+PORTION = 500_000
 
 
 @dataclass(frozen=True)
@@ -140,11 +136,11 @@ def make_sample(leads: int, days: int, seed: int, out: Path, *, threads: int | N
     out.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
     try:
-        with contextlib.closing(duckdb.connect(str(work / "work.duckdb"))) as connection:
+        with contextlib.closing(duckdb.connect()) as connection:
+            # Above the limit, DuckDB spills to disk.
+            connection.execute("SET memory_limit = '3GB'")
+            connection.execute(f"SET temp_directory = {_literal(work / 'spill')}")
             connection.execute("SET enable_progress_bar = false")
-            # Above this, DuckDB spills to disk.
-            connection.execute("SET memory_limit = '2500MB'")
-            connection.execute("SET temp_directory = ?", [str(work / "spill")])
             if threads is not None:
                 connection.execute(f"SET threads = {int(threads)}")
             counts = _write(connection, leads, days, seed, work / "raw")
@@ -155,30 +151,52 @@ def make_sample(leads: int, days: int, seed: int, out: Path, *, threads: int | N
 
 
 def _write(connection: duckdb.DuckDBPyConnection, leads: int, days: int, seed: int, raw: Path) -> dict[str, int]:
-    """Make the tables in the connection's database and write them below `raw`; return rows by table."""
+    """Make the company with the connection, and write it below the new folder `raw`; return rows by table."""
     epoch = datetime(1970, 1, 1)
-    variables = {
-        "seed": seed,
-        "leads": leads,
-        "start_s": int((END - timedelta(days=days) - epoch).total_seconds()),
-        "end_s": int((END - epoch).total_seconds()),
-    }
-    for name, value in variables.items():
-        connection.execute(f"SET VARIABLE {name} = {int(value)}::BIGINT")
+    _set(connection, seed=seed)
+    _set(connection, start_s=int((END - timedelta(days=days) - epoch).total_seconds()))
+    _set(connection, end_s=int((END - epoch).total_seconds()))
     connection.execute("CREATE TABLE trap_slot (slot BIGINT, trap VARCHAR, role BIGINT)")
     connection.executemany("INSERT INTO trap_slot VALUES (?, ?, ?)", trap_slots())
-    for part in ("company", "leads", "activities"):
-        connection.execute(resources.files("lead_sla").joinpath("sql", f"sample_{part}.sql").read_text("utf-8"))
-    raw.mkdir()
-    # One thread and one open file per folder, so that a folder holds one file whatever the machine.
-    connection.execute(f"SET partitioned_write_max_open_files = {days + 10}")
-    counts = {}
-    for table, order in TABLES.items():
-        counts[table] = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-        connection.execute(f"CREATE TABLE sorted AS SELECT *, _loaded_at::DATE AS loaded_date FROM {table} ORDER BY {order}")
-        connection.execute(f"DROP TABLE {table}")
-        connection.execute("SET threads = 1")
-        connection.execute(f"COPY sorted TO '{raw / table}' (FORMAT parquet, PARTITION_BY (loaded_date))")
-        connection.execute("RESET threads")
-        connection.execute("DROP TABLE sorted")
+    _run(connection, "sample_company.sql")
+    counts = dict.fromkeys(TABLES, 0)
+    counts["reps"] = _copy(connection, "reps", raw, 0)
+    for portion, first in enumerate(range(1, leads + 1, PORTION)):
+        _set(connection, first_lead=first, last_lead=min(first + PORTION - 1, leads))
+        _run(connection, "sample_leads.sql")
+        for table in ("owner_changes", "leads"):
+            counts[table] += _copy(connection, table, raw, portion)
+        _run(connection, "sample_activities.sql")
+        for table in ("activities", "deals"):
+            counts[table] += _copy(connection, table, raw, portion)
     return counts
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, table: str, raw: Path, portion: int) -> int:
+    """Write a table, sorted by `_loaded_at`, to one file for each date of it, and drop it; return its rows."""
+    dates = connection.execute(f"SELECT _loaded_at::DATE AS d, count(*) FROM {table} GROUP BY d ORDER BY d").fetchall()
+    for date, _ in dates:
+        folder = raw / table / f"loaded_date={date}"
+        folder.mkdir(parents=True, exist_ok=True)
+        connection.execute(
+            f"COPY (FROM {table} WHERE _loaded_at >= DATE '{date}' AND _loaded_at < DATE '{date}' + 1)"
+            f" TO {_literal(folder / f'part-{portion:05}.parquet')} (FORMAT parquet)"
+        )
+    connection.execute(f"DROP TABLE {table}")
+    return sum(rows for _, rows in dates)
+
+
+def _run(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Run one of the package's SQL files."""
+    connection.execute(resources.files("lead_sla").joinpath("sql", name).read_text("utf-8"))
+
+
+def _set(connection: duckdb.DuckDBPyConnection, **variables: int) -> None:
+    """Set variables that the SQL files read."""
+    for name, value in variables.items():
+        connection.execute(f"SET VARIABLE {name} = {int(value)}::BIGINT")
+
+
+def _literal(path: Path) -> str:
+    """Write a path as an SQL text literal."""
+    return "'" + str(path).replace("'", "''") + "'"

@@ -1,11 +1,11 @@
 -- What buyers and reps did, and what became of it: activities and deals. Reads the table `lead`.
 
 -- Grain: step of a lead's path that has happened by the end.
-CREATE TABLE step AS
+CREATE OR REPLACE TABLE step AS
 WITH timed AS (
     SELECT
         lead.i, lead.trap, lead.region, lead.arrival_s, lead.offset_s, lead.first_touch_s, lead.is_worked, lead.care,
-        lead.persists, lead.evenings, lead.median_minutes, lead.first_owner_id, lead.next_owner_id, lead.reassigned_s,
+        lead.persists, lead.catches_up, lead.evenings, lead.median_minutes, lead.first_owner_id, lead.next_owner_id, lead.reassigned_s,
         least(lead.disqualified_s, lead.opted_out_s) AS stopped_s,
         lead.path, path_step.k, path_step.activity_type, path_step.day, path_step.is_exact,
         lead.arrival_s + lead.offset_s AS arrival_ls,
@@ -50,7 +50,7 @@ INNER JOIN local_day ON local.region = local_day.region AND local.ls // 86400 = 
 WHERE local.ls - CASE WHEN local.is_exact OR local.day = 0 THEN local.offset_s ELSE local_day.offset_s END < getvariable('end_s')
 ;
 
-CREATE TABLE activities AS
+CREATE OR REPLACE TABLE activities AS
 WITH buyer AS (
     -- The buyer's own steps; with every second conversion a sequence mail, which is no touch.
     SELECT
@@ -61,6 +61,8 @@ WITH buyer AS (
             ELSE activity_type
         END AS activity_type,
         s + CASE kind WHEN 'mail' THEN 90 + (v(i, k, 'mail') * 600)::BIGINT ELSE 0 END AS s,
+        -- What an unknown visitor did is known once the lead is there.
+        greatest(s + CASE kind WHEN 'mail' THEN 90 + (v(i, k, 'mail') * 600)::BIGINT ELSE 0 END, arrival_s) AS seen_s,
         NULL::VARCHAR AS actor_id,
         CASE
             WHEN kind = 'mail' THEN true
@@ -97,13 +99,15 @@ WITH buyer AS (
             ELSE answer_ls(
                 ls,
                 CASE WHEN trap IS NOT NULL THEN 1800
-                    ELSE (60 * (10 + 2.5 * median_minutes) * spread(v(i, k, 'delay'), 0.7))::BIGINT
+                    ELSE (60 * (20 + 4 * median_minutes) * spread(v(i, k, 'delay'), 0.7))::BIGINT
                 END,
                 v(i, k, 'evening') < evenings * 0.5
             ) - offset_s
         END AS answer_s
     FROM step
-    WHERE is_worked AND (is_arrival OR trap IS NOT NULL OR v(i, k, 'care') < care)
+    WHERE is_worked AND (
+        is_arrival OR trap IS NOT NULL OR v(i, k, 'care') < care + (1 - care) * catches_up
+    )
 ), attempted AS (
     SELECT
         answered.i, answered.trap, answered.k, attempt.t, attempt.touch_type,
@@ -115,6 +119,11 @@ WITH buyer AS (
             ELSE at_working_second(
                 working_seconds(answered.answer_s + answered.offset_s)
                 + (30600 * attempt.day * (0.7 + 0.6 * v(answered.i, answered.k * 10 + attempt.t, 'gap')))::BIGINT
+                + CASE
+                    WHEN v(answered.i, answered.k * 10 + attempt.t, 'chance') < attempt.chance * pow(answered.persists, attempt.t - 1)
+                        THEN 0
+                    ELSE (30600 * (5 + 10 * v(answered.i, answered.k * 10 + attempt.t, 'found')))::BIGINT
+                END
                 + (v(answered.i, answered.k * 10 + attempt.t, 'minute') * 1800)::BIGINT
             ) - answered.offset_s
         END AS s
@@ -124,7 +133,10 @@ WITH buyer AS (
         (attempt.t = 1 AND (answered.trap IS NOT NULL OR attempt.chance = 1 OR v(answered.i, answered.k, 'chance') < attempt.chance))
         OR (
             attempt.t > 1
-            AND v(answered.i, answered.k * 10 + attempt.t, 'chance') < attempt.chance * pow(answered.persists, attempt.t - 1)
+            AND v(answered.i, answered.k * 10 + attempt.t, 'chance') < CASE
+                WHEN attempt.chance < 0.9 THEN attempt.chance * pow(answered.persists, attempt.t - 1)
+                ELSE 1 - (1 - attempt.chance * pow(answered.persists, attempt.t - 1)) * (1 - answered.catches_up)
+            END
             AND coalesce(answered.trap NOT IN ('touch_at_deadline', 'touch_just_late', 'trigger_at_deadline'), true)
         )
 ), touched AS (
@@ -174,20 +186,19 @@ WITH buyer AS (
         NULL::VARCHAR AS asset
     FROM (SELECT *, unnest(kinds) AS kind FROM touched)
 ), done AS (
-    SELECT *, CASE WHEN trap = 'future_activity' THEN s + 18000 ELSE s END AS occurred_s FROM buyer
+    SELECT * FROM buyer
     UNION ALL
-    SELECT *, CASE WHEN trap = 'future_activity' THEN s + 18000 ELSE s END FROM seller
+    SELECT i, trap, k, kind, t, activity_type, s, s AS seen_s, actor_id, is_automated, outcome, asset FROM seller
     UNION ALL
-    -- Planned calls and a clock that runs ahead: they lie after the end of the sample, and are loaded by then.
+    -- A planned call: it lies after the end of the sample, and is loaded by then.
     SELECT
-        i, trap, 9, 'touch', 9, 'call', getvariable('end_s') - 600, first_owner_id, false, 'connected', NULL,
-        getvariable('end_s') + 1800 + (u(i, 'ahead') * 100000)::BIGINT
+        i, trap, 9, 'touch', 9, 'call', getvariable('end_s') + 1800 + (u(i, 'ahead') * 100000)::BIGINT,
+        getvariable('end_s') - 600, first_owner_id, false, 'connected', NULL
     FROM lead
     WHERE trap = 'future_activity'
     UNION ALL
     SELECT
-        i, trap, 9, 'step', 0, 'free_trial', getvariable('end_s') - 60, NULL, false, NULL, NULL,
-        created_s + 60
+        i, trap, 9, 'step', 0, 'free_trial', created_s + 60, getvariable('end_s') - 60, NULL, false, NULL, NULL
     FROM lead
     WHERE trap = 'future_lead'
 ), versioned AS (
@@ -195,7 +206,7 @@ WITH buyer AS (
     -- 5: moved into the future.
     SELECT
         *,
-        load_s(s + CASE WHEN trap = 'late_activities' THEN 259200 ELSE 0 END) AS loaded_s,
+        load_s(seen_s + CASE WHEN trap = 'late_activities' THEN 259200 ELSE 0 END) AS loaded_s,
         unnest(
             CASE
                 WHEN trap = 'duplicate_rows' THEN [1, 1]
@@ -207,14 +218,21 @@ WITH buyer AS (
             END
         ) AS version
     FROM done
-    WHERE s < getvariable('end_s') AND (trap IS NULL OR trap <> 'future_lead' OR k = 9)
+    WHERE seen_s < getvariable('end_s') AND (trap IS NULL OR trap <> 'future_lead' OR k = 9)
 )
 SELECT
     'A' || lpad(i::VARCHAR, 8, '0') || kind[1] || k || CASE WHEN t > 0 THEN t::VARCHAR ELSE '' END AS activity_id,
     -- A lead that the CRM no longer knows, or never did.
     CASE WHEN trap = 'unknown_lead' AND t > 1 THEN 'X' ELSE 'L' END || lpad(i::VARCHAR, 8, '0') AS lead_id,
     activity_type,
-    ts(CASE version WHEN 5 THEN getvariable('end_s') + 172800 ELSE occurred_s END) AS occurred_at,
+    ts(
+        CASE
+            WHEN version = 5 THEN getvariable('end_s') + 172800
+            -- A clock that runs five hours ahead.
+            WHEN trap = 'future_activity' THEN s + 18000
+            ELSE s
+        END
+    ) AS occurred_at,
     actor_id,
     is_automated,
     CASE WHEN trap = 'reloaded_activities' AND version = 1 AND kind = 'touch' THEN NULL ELSE outcome END AS outcome,
@@ -225,24 +243,34 @@ FROM versioned
 WHERE
     version = 1
     OR (version = 4 AND load_s(load_s(loaded_s)) > load_s(loaded_s))
-    OR (version <> 4 AND load_s(loaded_s) > loaded_s);
+    OR (version <> 4 AND load_s(loaded_s) > loaded_s)
+ORDER BY _loaded_at, activity_id;
 
 -- Deals: more for paths that go far, won the more often the sooner the lead was answered.
-CREATE TABLE deals AS
+CREATE OR REPLACE TABLE deals AS
 WITH rated AS (
     SELECT
-        i, lead_id, trap, persona, first_owner_id, next_owner_id, reassigned_s, created_s, stopped_s, last_s,
+        i, lead_id, persona, first_owner_id, next_owner_id, reassigned_s, created_s, stopped_s, last_s,
         u(i, 'deal') AS deal_draw,
         win_rate * CASE
             WHEN NOT is_worked THEN 0.1
-            WHEN first_touch_s - arrival_s <= 300 THEN 1.9
-            WHEN first_touch_s - arrival_s <= 1800 THEN 1.5
-            WHEN first_touch_s - arrival_s <= 3600 THEN 1.2
-            WHEN first_touch_s - arrival_s <= 86400 THEN 0.8
-            ELSE 0.45
+            WHEN first_touch_s - arrival_s <= 300 THEN 1.6
+            WHEN first_touch_s - arrival_s <= 1800 THEN 1.3
+            WHEN first_touch_s - arrival_s <= 3600 THEN 1.1
+            WHEN first_touch_s - arrival_s <= 86400 THEN 0.7
+            ELSE 0.4
         END AS win_chance,
-        coalesce(trap IN ('won_without_closed_at', 'won_then_reopened', 'deal_corrected', 'won_before_deadline', 'duplicate_rows'), false)
-            AS has_deal_trap
+        -- A staged trap has its deal; elsewhere the traps of deals befall deals.
+        is_staged AND trap IN (
+            'won_without_closed_at', 'won_then_reopened', 'deal_corrected', 'won_before_deadline', 'duplicate_rows'
+        ) AS has_staged_deal,
+        CASE
+            WHEN is_staged OR trap = 'duplicate_rows' THEN trap
+            WHEN u(i, 'deal trap') < 0.02 THEN 'won_without_closed_at'
+            WHEN u(i, 'deal trap') < 0.03 THEN 'won_then_reopened'
+            WHEN u(i, 'deal trap') < 0.05 THEN 'deal_corrected'
+            WHEN u(i, 'deal trap') < 0.06 THEN 'won_before_deadline'
+        END AS deal_trap
     FROM (
         SELECT *, coalesce(least(disqualified_s, opted_out_s), getvariable('end_s')) AS stopped_s
         FROM lead
@@ -252,30 +280,30 @@ WITH rated AS (
     SELECT
         *,
         CASE
-            WHEN trap = 'won_before_deadline' THEN created_s + 1200
-            WHEN has_deal_trap THEN later_s(created_s, 0.3)
+            WHEN deal_trap = 'won_before_deadline' THEN created_s + 1200
+            WHEN has_staged_deal THEN later_s(created_s, 0.3)
             ELSE last_s + 86400 + (u(i, 'opening') * 1000000)::BIGINT
         END AS opened_s,
         CASE
-            WHEN trap = 'won_before_deadline' THEN created_s + 2400
-            WHEN has_deal_trap THEN later_s(created_s, 0.8)
+            WHEN deal_trap = 'won_before_deadline' THEN created_s + 2400
+            WHEN has_staged_deal THEN later_s(created_s, 0.8)
             WHEN u(i, 'quick') < 0.1 THEN last_s + 90000 + (u(i, 'opening') * 1000000)::BIGINT + (u(i, 'closing') * 172800)::BIGINT
             ELSE last_s + 86400 * 4 + (u(i, 'opening') * 1000000)::BIGINT + (u(i, 'closing') * 3500000)::BIGINT
         END AS drawn_closed_s,
-        has_deal_trap OR deal_draw < win_chance AS is_won,
+        has_staged_deal OR deal_draw < win_chance AS is_won,
         round(
             CASE persona WHEN 'small_business' THEN 2500 WHEN 'mid_market' THEN 12000 ELSE 60000 END
             * (0.4 + 0.8 * u(i, 'amount') + 0.4 * u(i, 'discount')),
             -1
         )::DECIMAL(18, 2) AS amount
     FROM rated
-    WHERE has_deal_trap OR deal_draw < least(0.7, 3.2 * win_chance)
+    WHERE has_staged_deal OR deal_draw < least(0.7, 3.2 * win_chance)
 ), opened AS (
     SELECT
         *,
         CASE WHEN reassigned_s <= opened_s THEN next_owner_id ELSE first_owner_id END AS owner_id,
         -- An open deal's amount is mended on the way, in a third of the deals.
-        CASE WHEN has_deal_trap OR u(i, 'mended') >= 0.35 THEN NULL ELSE opened_s + (drawn_closed_s - opened_s) // 2 END AS mended_s
+        CASE WHEN has_staged_deal OR u(i, 'mended') >= 0.35 THEN NULL ELSE opened_s + (drawn_closed_s - opened_s) // 2 END AS mended_s
     FROM dealt
     WHERE opened_s < least(stopped_s, getvariable('end_s'))
 ), version AS (
@@ -283,7 +311,7 @@ WITH rated AS (
         {kind: 'opened', s: opened_s},
         {kind: 'mended', s: mended_s},
         {kind: 'closed', s: drawn_closed_s},
-        {kind: 'reopened', s: CASE WHEN trap = 'won_then_reopened' THEN later_s(created_s, 0.9) END}
+        {kind: 'reopened', s: CASE WHEN deal_trap = 'won_then_reopened' THEN later_s(created_s, 0.9) END}
     ], recursive := true)
     FROM opened
 ), copied AS (
@@ -292,8 +320,8 @@ WITH rated AS (
         load_s(s) AS loaded_s,
         unnest(
             CASE
-                WHEN trap = 'duplicate_rows' THEN [1, 1]
-                WHEN trap = 'deal_corrected' AND kind = 'closed' THEN [1, 2]
+                WHEN deal_trap = 'duplicate_rows' THEN [1, 1]
+                WHEN deal_trap = 'deal_corrected' AND kind = 'closed' THEN [1, 2]
                 ELSE [1]
             END
         ) AS copy
@@ -311,8 +339,9 @@ SELECT
     END AS amount,
     CASE WHEN kind = 'closed' THEN CASE WHEN is_won THEN 'won' ELSE 'lost' END ELSE 'open' END AS status,
     ts(opened_s) AS created_at,
-    CASE WHEN kind = 'closed' AND coalesce(trap <> 'won_without_closed_at', true) THEN ts(drawn_closed_s) END AS closed_at,
+    CASE WHEN kind = 'closed' AND coalesce(deal_trap <> 'won_without_closed_at', true) THEN ts(drawn_closed_s) END AS closed_at,
     ts(s) AS updated_at,
     ts(CASE copy WHEN 2 THEN load_s(loaded_s) ELSE loaded_s END) AS _loaded_at
 FROM copied
-WHERE copy = 1 OR load_s(loaded_s) > loaded_s;
+WHERE copy = 1 OR load_s(loaded_s) > loaded_s
+ORDER BY _loaded_at, deal_id, updated_at;

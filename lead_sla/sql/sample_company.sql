@@ -2,7 +2,7 @@
 --
 -- Times are whole seconds: `_s` since 1970 in UTC, `_ls` the same count on the wall clock of a region. Seconds are
 -- integers, so that no arithmetic depends on a time zone of the session or on the order of the rows.
--- Given as variables: seed, leads, start_s, end_s (the two instants between which the company lives).
+-- Given as variables: seed, start_s and end_s (the two instants between which the company lives).
 
 -- Draws, uniform over [0, 1): a function of the seed, the lead (and the step of the lead) and a name, of nothing else.
 -- The outer hash is needed: one hash of several columns leaves draws of the same lead correlated.
@@ -46,35 +46,71 @@ SELECT * FROM (VALUES
     (2, 'Australia/Sydney', ['AU', 'AU', 'NZ', 'SG', 'JP'])
 ) AS t (region, time_zone, countries);
 
--- Grain: rep. median_minutes: working minutes to the first answer. skips: share of leads never answered. care: share of
--- later steps of a lead that are answered. persists: chance of each further attempt. evenings: share of off-hours leads
+-- Grain: rep. median_minutes: working minutes to the first answer, times later_factor in the last third of the sample.
+-- skips: share of leads never answered. care: share of later steps of a lead that are answered. persists: chance of each
+-- further attempt. catches_up: share of what was left undone that is done days later. evenings: share of off-hours leads
 -- answered at once.
 CREATE TABLE rep AS
 SELECT * FROM (VALUES
-    ('R01', 'Alice Morgan',     0, 'Americas', NULL,  'default',   'enterprise',            12, 0.01, 0.95, 0.97, 0.45),
-    ('R02', 'Ben Carter',       0, 'Americas', 'R01', 'default',   'small_business',         6, 0.01, 0.97, 0.98, 0.60),
-    ('R03', 'Carla Reyes',      0, 'Americas', 'R01', 'default',   'small_business',        15, 0.02, 0.92, 0.94, 0.40),
-    ('R04', 'Daniel Kim',       0, 'Americas', 'R01', 'default',   'mid_market',            20, 0.02, 0.90, 0.95, 0.35),
-    ('R05', 'Erin Walsh',       0, 'Americas', 'R01', NULL,        'mid_market',            30, 0.03, 0.85, 0.90, 0.20),
-    ('R06', 'Femke de Vries',   1, 'Europe',   NULL,  'amsterdam', 'small_business',        10, 0.01, 0.95, 0.96, 0.45),
-    ('R07', 'Giulia Conti',     1, 'Europe',   'R06', 'amsterdam', 'small_business',        25, 0.03, 0.90, 0.93, 0.30),
-    ('R08', 'Hugo Lambert',     1, 'Europe',   'R06', 'amsterdam', 'mid_market',            14, 0.02, 0.94, 0.95, 0.40),
-    ('R09', 'Ivan Petrov',      1, 'Europe',   'R06', 'amsterdam', 'enterprise',           400, 0.22, 0.55, 0.70, 0.02),
-    ('R10', 'Jack Thompson',    2, 'Pacific',  NULL,  'sydney',    'mid_market|enterprise', 15, 0.02, 0.93, 0.95, 0.40),
-    ('R11', 'Kiri Walker',      2, 'Pacific',  'R10', 'sydney',    'small_business',         9, 0.01, 0.95, 0.97, 0.50),
-    ('R12', 'Liam Nguyen',      2, 'Pacific',  'R10', 'singapore', NULL,                    45, 0.05, 0.82, 0.90, 0.15)
+    ('R01', 'Alice Morgan', 0, 'Americas', NULL, 'default', 'enterprise', 10, 1.0, 0.01, 0.93, 0.97, 0.9, 0.45),
+    ('R02', 'Ben Carter', 0, 'Americas', 'R01', 'default', 'small_business', 5, 1.0, 0.01, 0.95, 0.98, 0.9, 0.60),
+    ('R03', 'Carla Reyes', 0, 'Americas', 'R01', 'default', 'small_business', 16, 0.5, 0.02, 0.90, 0.92, 0.8, 0.40),
+    ('R04', 'Daniel Kim', 0, 'Americas', 'R01', 'default', 'mid_market|enterprise', 16, 1.0, 0.02, 0.88, 0.93, 0.8, 0.35),
+    ('R05', 'Erin Walsh', 0, 'Americas', 'R01', NULL, 'mid_market', 25, 1.5, 0.03, 0.82, 0.88, 0.7, 0.20),
+    ('R06', 'Femke de Vries', 1, 'Europe', NULL, 'amsterdam', 'small_business', 8, 1.0, 0.01, 0.93, 0.95, 0.9, 0.45),
+    ('R07', 'Giulia Conti', 1, 'Europe', 'R06', 'amsterdam', 'small_business', 14, 4.0, 0.03, 0.88, 0.92, 0.7, 0.30),
+    ('R08', 'Hugo Lambert', 1, 'Europe', 'R06', 'amsterdam', 'mid_market|enterprise', 12, 1.0, 0.02, 0.92, 0.94, 0.8, 0.40),
+    ('R09', 'Ivan Petrov', 1, 'Europe', 'R06', 'amsterdam', 'enterprise', 400, 1.0, 0.22, 0.50, 0.65, 0.2, 0.02),
+    ('R10', 'Jack Thompson', 2, 'Pacific', NULL, 'sydney', 'mid_market|enterprise', 13, 1.0, 0.02, 0.90, 0.94, 0.8, 0.40),
+    ('R11', 'Kiri Walker', 2, 'Pacific', 'R10', 'sydney', 'small_business', 7, 1.0, 0.01, 0.93, 0.96, 0.9, 0.50),
+    ('R12', 'Liam Nguyen', 2, 'Pacific', 'R10', 'singapore', NULL, 40, 0.6, 0.05, 0.80, 0.88, 0.6, 0.15)
 ) AS t (
     rep_id, full_name, region, team, manager_id, calendar_id, personas,
-    median_minutes, skips, care, persists, evenings
+    median_minutes, later_factor, skips, care, persists, catches_up, evenings
 );
 
--- R12 joins after two fifths of the sample, R05 leaves after four fifths.
+-- R12 joins after two fifths of the sample, R05 leaves shortly before its end.
 SET VARIABLE joined_s = (
     SELECT (getvariable('start_s') + (getvariable('end_s') - getvariable('start_s')) * 2 // 5) // 86400 * 86400
 );
 SET VARIABLE left_s = (
-    SELECT (getvariable('start_s') + (getvariable('end_s') - getvariable('start_s')) * 4 // 5) // 86400 * 86400
+    SELECT (getvariable('start_s') + (getvariable('end_s') - getvariable('start_s')) * 92 // 100) // 86400 * 86400
 );
+SET VARIABLE later_s = (SELECT getvariable('end_s') - (getvariable('end_s') - getvariable('start_s')) // 3);
+
+-- Versions of the reps, as the CRM shows them.
+CREATE TABLE reps AS
+WITH version AS (
+    SELECT
+        rep.*,
+        CASE rep_id WHEN 'R12' THEN getvariable('joined_s') ELSE getvariable('start_s') END AS s,
+        NULL::DATE AS active_to
+    FROM rep
+    UNION ALL
+    -- The same row twice: an exact duplicate.
+    SELECT *, getvariable('start_s'), NULL FROM rep WHERE rep_id = 'R03'
+    UNION ALL
+    SELECT *, getvariable('left_s') - 86400, ts(getvariable('left_s'))::DATE FROM rep WHERE rep_id = 'R05'
+    UNION ALL
+    -- R08 served one persona at first.
+    SELECT * REPLACE ('mid_market' AS personas), getvariable('start_s') - 86400, NULL FROM rep WHERE rep_id = 'R08'
+)
+SELECT
+    rep_id,
+    full_name,
+    lower(replace(full_name, ' ', '.')) || '@example.com' AS email,
+    team,
+    manager_id,
+    calendar_id,
+    personas,
+    CASE rep_id
+        WHEN 'R12' THEN ts(getvariable('joined_s'))::DATE
+        ELSE ts(getvariable('start_s'))::DATE - (100 + 80 * right(rep_id, 2)::INTEGER)
+    END AS active_from,
+    active_to,
+    ts(load_s(s)) AS _loaded_at
+FROM version
+ORDER BY _loaded_at, rep_id;
 
 -- Who is given a lead: grain region, persona and phase (0 before R12, 1 with R12, 2 after R05).
 CREATE TABLE routing AS
@@ -116,19 +152,20 @@ WITH hour AS (
     SELECT
         *,
         -- Monday to Sunday; night, early, working hours, evening; a quarter more leads at the end; a quiet year's end.
-        [1.10, 1.20, 1.15, 1.10, 0.90, 0.22, 0.20][1 + week_day(hour_ls)]
+        -- Whole numbers, because their sums are the same in any order.
+        round(1e6 * [1.10, 1.20, 1.15, 1.10, 0.90, 0.16, 0.14][1 + week_day(hour_ls)]
         * CASE
             WHEN hour_ls % 86400 // 3600 < 6 THEN 0.03
-            WHEN hour_ls % 86400 // 3600 < 9 THEN 0.30
+            WHEN hour_ls % 86400 // 3600 < 9 THEN 0.22
             WHEN hour_ls % 86400 // 3600 < 12 THEN 1.10
             WHEN hour_ls % 86400 // 3600 < 14 THEN 0.85
             WHEN hour_ls % 86400 // 3600 < 17 THEN 1.15
-            WHEN hour_ls % 86400 // 3600 < 22 THEN 0.28
-            ELSE 0.08
+            WHEN hour_ls % 86400 // 3600 < 22 THEN 0.22
+            ELSE 0.06
         END
         * (0.9 + 0.25 * elapsed)
         * CASE WHEN strftime(ts(hour_ls), '%m%d') >= '1223' OR strftime(ts(hour_ls), '%m%d') <= '0102' THEN 0.4 ELSE 1 END
-            AS weight
+        )::BIGINT AS weight
     FROM hour
 ), placed AS (
     SELECT
@@ -151,23 +188,31 @@ CREATE TABLE path_step AS
 SELECT path, k, activity_type, day, coalesce(is_exact, false) AS is_exact
 FROM (VALUES
     ('download', 1, 'content_download', 0.0, NULL), ('download', 2, 'visit', 0.02, NULL),
+    ('download', 3, 'visit', 6, NULL),
     ('nurtured', 1, 'content_download', 0, NULL), ('nurtured', 2, 'visit', 2, NULL), ('nurtured', 3, 'webinar', 6, NULL),
     ('nurtured', 4, 'visit', 8, NULL),
+    ('nurtured', 5, 'visit', 15, NULL),
     ('researcher', 1, 'content_download', 0, NULL), ('researcher', 2, 'visit', 3, NULL),
     ('researcher', 3, 'product_download', 7, NULL), ('researcher', 4, 'visit', 9, NULL),
+    ('researcher', 5, 'visit', 12, NULL),
+    ('sampler', 1, 'product_download', 0, NULL), ('sampler', 2, 'visit', 2, NULL),
     ('buyer', 1, 'visit', -0.01, NULL), ('buyer', 2, 'content_download', 0, NULL), ('buyer', 3, 'webinar', 5, NULL),
     ('buyer', 4, 'product_download', 9, NULL), ('buyer', 5, 'demo_request', 14, NULL),
     ('demo', 1, 'visit', -0.02, NULL), ('demo', 2, 'demo_request', 0, NULL), ('demo', 3, 'visit', 1.5, NULL),
+    ('demo', 4, 'visit', 5, NULL),
     ('demo_trial', 1, 'demo_request', 0, NULL), ('demo_trial', 2, 'visit', 2, NULL),
     ('demo_trial', 3, 'pricing_visit', 4, NULL), ('demo_trial', 4, 'free_trial', 7, NULL),
     ('trial', 1, 'visit', -0.01, NULL), ('trial', 2, 'free_trial', 0, NULL), ('trial', 3, 'visit', 0.5, NULL),
+    ('trial', 4, 'visit', 2, NULL), ('trial', 5, 'visit', 6, NULL),
     ('trial_demo', 1, 'free_trial', 0, NULL), ('trial_demo', 2, 'visit', 1, NULL),
     ('trial_demo', 3, 'demo_request', 4, NULL), ('trial_demo', 4, 'pricing_visit', 9, NULL),
     ('product', 1, 'product_download', 0, NULL), ('product', 2, 'visit', 1, NULL), ('product', 3, 'pricing_visit', 5, NULL),
+    ('product', 4, 'visit', 6, NULL),
     ('download_trial', 1, 'content_download', 0, NULL), ('download_trial', 2, 'visit', 2, NULL),
-    ('download_trial', 3, 'free_trial', 5, NULL),
+    ('download_trial', 3, 'free_trial', 5, NULL), ('download_trial', 4, 'visit', 5.5, NULL),
     ('pricing', 1, 'visit', 0, NULL), ('pricing', 2, 'pricing_visit', 0.05, NULL),
     ('browser', 1, 'visit', 0, NULL), ('browser', 2, 'visit', 3, NULL),
+    ('browser', 3, 'visit', 9, NULL),
     ('webinar', 1, 'webinar', 0, NULL), ('webinar', 2, 'visit', 1, NULL),
     ('repeat_demo', 1, 'demo_request', 0, NULL), ('repeat_demo', 2, 'demo_request', 1, NULL),
     ('repeat_demo', 3, 'visit', 2, NULL),
@@ -190,21 +235,22 @@ FROM (VALUES
 CREATE TABLE path_choice AS
 WITH weight AS (
     SELECT * FROM (VALUES
-        ('download', 12, 12, 25, 0.004, 0.010, 0.008),
-        ('nurtured', 5, 9, 14, 0.004, 0.010, 0.008),
-        ('researcher', 6, 14, 12, 0.008, 0.020, 0.015),
-        ('buyer', 4, 11, 11, 0.024, 0.060, 0.045),
-        ('demo', 4, 14, 11, 0.024, 0.060, 0.045),
-        ('demo_trial', 5, 9, 6, 0.060, 0.090, 0.080),
-        ('trial', 22, 7, 3, 0.060, 0.090, 0.080),
-        ('trial_demo', 8, 5, 2, 0.060, 0.090, 0.080),
-        ('product', 9, 7, 3, 0.060, 0.090, 0.080),
-        ('download_trial', 9, 3, 2, 0.060, 0.090, 0.080),
-        ('pricing', 5, 2, 1, 0.060, 0.090, 0.080),
-        ('browser', 5, 4, 5, 0.002, 0.004, 0.004),
-        ('webinar', 1, 1, 2, 0.004, 0.010, 0.008),
-        ('repeat_demo', 1, 1, 1, 0.024, 0.060, 0.045),
-        ('repeat_trial', 2, 0, 0, 0.060, 0.090, 0.080),
+        ('download', 19, 21, 27, 0.004, 0.010, 0.008),
+        ('nurtured', 8, 17, 19, 0.004, 0.010, 0.008),
+        ('researcher', 6, 16, 8, 0.008, 0.020, 0.015),
+        ('sampler', 2, 8, 4, 0.008, 0.020, 0.015),
+        ('buyer', 4, 5, 3, 0.024, 0.060, 0.045),
+        ('demo', 4, 6, 2, 0.024, 0.060, 0.045),
+        ('demo_trial', 4, 4, 1, 0.060, 0.090, 0.080),
+        ('trial', 18, 3, 1, 0.060, 0.090, 0.080),
+        ('trial_demo', 7, 2, 0, 0.060, 0.090, 0.080),
+        ('product', 6, 2, 0, 0.060, 0.090, 0.080),
+        ('download_trial', 6, 2, 1, 0.060, 0.090, 0.080),
+        ('pricing', 4, 1, 0, 0.060, 0.090, 0.080),
+        ('browser', 7, 9, 28, 0.002, 0.004, 0.004),
+        ('webinar', 1, 2, 4, 0.004, 0.010, 0.008),
+        ('repeat_demo', 1, 1, 0, 0.024, 0.060, 0.045),
+        ('repeat_trial', 1, 0, 0, 0.060, 0.090, 0.080),
         ('repeat_download', 2, 1, 2, 0.004, 0.010, 0.008)
     ) AS t (path, small_business, mid_market, enterprise, small_business_wins, mid_market_wins, enterprise_wins)
 ), weighted AS (
@@ -223,7 +269,7 @@ SELECT * FROM (VALUES
     ('content_download', 1, 'email', 0.0, 1.0), ('content_download', 2, 'call', 1.2, 0.35),
     ('product_download', 1, 'call', 0, 1), ('product_download', 2, 'email', 1.5, 0.5),
     ('demo_request', 1, 'call', 0, 1), ('demo_request', 2, 'email', 0.6, 0.97), ('demo_request', 3, 'meeting', 2, 0.4),
-    ('free_trial', 1, 'call', 0, 1), ('free_trial', 2, 'call', 1, 0.96), ('free_trial', 3, 'call', 2, 0.94),
+    ('free_trial', 1, 'call', 0, 1), ('free_trial', 2, 'call', 1, 0.94), ('free_trial', 3, 'call', 2, 0.91),
     ('free_trial', 4, 'email', 0.2, 0.4),
     ('webinar', 1, 'email', 0, 1), ('webinar', 2, 'call', 1, 0.3),
     ('pricing_visit', 1, 'call', 0, 1), ('pricing_visit', 2, 'email', 2, 0.25),

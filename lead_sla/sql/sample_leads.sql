@@ -1,23 +1,26 @@
--- The leads and the reps of the sample company. Reads sample_company.sql's tables and `trap_slot` (slot, trap, role).
+-- The leads numbered first_lead to last_lead (variables), their owners and their versions.
+-- Reads the tables of sample_company.sql, and `trap_slot` (slot, trap, role).
 
 -- Grain: lead, with everything that its rows in the raw tables are made from. Owners and versions follow from lists.
-CREATE TABLE lead AS
+CREATE OR REPLACE TABLE lead AS
 WITH numbered AS (
     SELECT
         n.i,
         trap_slot.trap,
         coalesce(trap_slot.role, 0) AS role,
+        -- The traps of the first thousand leads are staged: there the lead has whatever its trap is about.
+        trap_slot.trap IS NOT NULL AND n.i <= 1000 AS is_staged,
         -- The leads of one trap (a merged lead and its survivor) share region, persona and hour of arrival.
         n.i - coalesce(trap_slot.role, 0) AS unit
-    FROM range(1, getvariable('leads') + 1) AS n (i)
+    FROM range(getvariable('first_lead'), getvariable('last_lead') + 1) AS n (i)
     LEFT JOIN trap_slot ON n.i % 1000 = trap_slot.slot
 ), placed AS (
     SELECT
         *,
         CASE WHEN u(unit, 'region') < 0.45 THEN 0 WHEN u(unit, 'region') < 0.80 THEN 1 ELSE 2 END AS region,
         CASE
-            WHEN u(unit, 'persona') < 0.53 THEN 'small_business'
-            WHEN u(unit, 'persona') < 0.83 THEN 'mid_market'
+            WHEN u(unit, 'persona') < 0.62 THEN 'small_business'
+            WHEN u(unit, 'persona') < 0.87 THEN 'mid_market'
             ELSE 'enterprise'
         END AS persona
     FROM numbered
@@ -27,24 +30,24 @@ WITH numbered AS (
         placed.role,
         path_choice.win_rate,
         CASE
-            WHEN placed.trap IS NULL THEN path_choice.path
             WHEN placed.trap IN ('touch_at_deadline', 'touch_just_late', 'future_lead') THEN 'single'
             WHEN placed.trap = 'activity_before_created' THEN 'before'
             WHEN placed.trap = 'activities_at_one_instant' THEN 'twins'
             WHEN placed.trap = 'trigger_at_deadline' THEN 'demo_at_deadline'
             WHEN placed.trap = 'trigger_while_running' THEN 'demo_while_running'
-            ELSE 'tour'
+            WHEN placed.is_staged THEN 'tour'
+            ELSE path_choice.path
         END AS path,
         arrival.hour_s + (u(placed.i, 'second') * 3600)::BIGINT % 3600 AS arrival_s,
         arrival.offset_s
     FROM placed
     INNER JOIN path_choice
         ON placed.persona = path_choice.persona AND (u(placed.i, 'path') * 100)::BIGINT % 100 = path_choice.slot
-    -- Traps keep away from the end, so that what they are about has time to happen.
+    -- What is staged keeps away from the end, so that it has time to happen.
     INNER JOIN arrival
         ON placed.region = arrival.region
         AND floor(
-            u(placed.unit, 'arrival') * CASE WHEN placed.trap IS NULL THEN 1 ELSE 0.85 END
+            u(placed.unit, 'arrival') * CASE WHEN placed.is_staged THEN 0.85 ELSE 1 END
             * getvariable('arrival_slots')
         )::BIGINT = arrival.slot
 ), described AS (
@@ -60,16 +63,16 @@ WITH numbered AS (
         END AS exact_size,
         CASE
             WHEN trap = 'enriched_later' THEN later_s(arrival_s, 0.3)
-            WHEN trap IS NOT NULL OR u(i, 'known') < 0.90 THEN arrival_s
-            WHEN u(i, 'known') < 0.96 THEN arrival_s + (u(i, 'enriched') * 15 * 86400)::BIGINT
+            WHEN trap IS NOT NULL OR u(i, 'known') < 0.88 THEN arrival_s
+            WHEN u(i, 'known') < 0.94 THEN arrival_s + (u(i, 'enriched') * 15 * 86400)::BIGINT
         END AS known_s,
         CASE
             WHEN trap = 'persona_changed' THEN later_s(arrival_s, 0.4)
         END AS resized_s,
         CASE
             WHEN trap IS NOT NULL THEN 0
-            WHEN u(i, 'routed') < 0.70 THEN 0
-            WHEN u(i, 'routed') < 0.92 THEN 60 + (u(i, 'routing') * 5400)::BIGINT
+            WHEN u(i, 'routed') < 0.78 THEN 0
+            WHEN u(i, 'routed') < 0.94 THEN 60 + (u(i, 'routing') * 2400)::BIGINT
             ELSE 14400 + (u(i, 'routing') * 200000)::BIGINT
         END AS routing_seconds,
         CASE WHEN arrival_s < getvariable('joined_s') THEN 0 WHEN arrival_s < getvariable('left_s') THEN 1 ELSE 2 END AS phase,
@@ -130,27 +133,35 @@ WITH numbered AS (
 ), worked AS (
     SELECT
         reowned.*,
-        coalesce(rep.median_minutes, 60) AS median_minutes,
+        coalesce(rep.median_minutes, 60)
+            * CASE WHEN arrival_s > getvariable('later_s') THEN coalesce(rep.later_factor, 1) ELSE 1 END AS median_minutes,
         coalesce(rep.care, 0.7) AS care,
         coalesce(rep.persists, 0.8) AS persists,
+        coalesce(rep.catches_up, 0.5) AS catches_up,
         coalesce(rep.evenings, 0) AS evenings,
         CASE
             WHEN trap = 'never_owned' THEN false
             WHEN trap IS NOT NULL THEN true
             ELSE u(i, 'skipped') >= coalesce(rep.skips, 0.1)
-        END AS is_worked,
+        END AS is_worked
+    FROM reowned
+    LEFT JOIN rep ON reowned.first_owner_id = rep.rep_id
+), touched AS (
+    SELECT
+        *,
         answer_ls(
             greatest(arrival_s, assigned_s) + offset_s,
             CASE WHEN trap IS NOT NULL THEN 900 + (u(i, 'delay') * 3600)::BIGINT
                 ELSE (
-                    60 * coalesce(rep.median_minutes, 60) * spread(u(i, 'delay'), 0.7)
+                    60 * median_minutes * spread(u(i, 'delay'), 0.7)
                     + CASE WHEN is_open(greatest(arrival_s, assigned_s) + offset_s) THEN 0 ELSE u(i, 'backlog') * 3600 END
+                    -- A busy day: the lead waits for one to three more.
+                    + CASE WHEN u(i, 'busy') < 0.08 THEN 30600 * (1 + 2 * u(i, 'busy days')) ELSE 0 END
                 )::BIGINT
             END,
-            u(i, 'evening') < coalesce(rep.evenings, 0) AND trap IS NULL
+            u(i, 'evening') < 1.2 * evenings AND u(i, 'busy') >= 0.08 AND trap IS NULL
         ) - offset_s AS first_touch_s
-    FROM reowned
-    LEFT JOIN rep ON reowned.first_owner_id = rep.rep_id
+    FROM worked
 ), ended AS (
     SELECT
         *,
@@ -160,6 +171,8 @@ WITH numbered AS (
             WHEN trap IS NOT NULL THEN NULL
             WHEN u(i, 'junk') < 0.012 THEN created_s + 120 + (u(i, 'disqualifying') * 3000)::BIGINT
             WHEN is_worked AND u(i, 'disqualified') < 0.075 THEN first_touch_s + 600 + (u(i, 'disqualifying') * 1300000)::BIGINT
+            -- Most of the leads that nobody answered are given up in the end.
+            WHEN NOT is_worked AND u(i, 'disqualified') < 0.6 THEN arrival_s + 1000000 + (u(i, 'disqualifying') * 2500000)::BIGINT
         END AS disqualified_s,
         CASE
             WHEN trap = 'opted_out' THEN first_touch_s + 1200
@@ -183,7 +196,7 @@ WITH numbered AS (
         CASE WHEN trap IN ('deleted_lead', 'undeleted_lead', 'lead_deleted_twice') THEN later_s(arrival_s, 0.35) END AS deleted_s,
         CASE WHEN trap = 'undeleted_lead' THEN later_s(arrival_s, 0.6) END AS undeleted_s,
         CASE WHEN trap = 'lead_deleted_twice' THEN later_s(arrival_s, 0.55) END AS deleted_again_s
-    FROM worked
+    FROM touched
 )
 SELECT
     * EXCLUDE (exact_size, routing_seconds, phase),
@@ -208,7 +221,7 @@ SELECT
     END AS owner_list
 FROM ended;
 
-CREATE TABLE owner_changes AS
+CREATE OR REPLACE TABLE owner_changes AS
 SELECT
     'L' || lpad(i::VARCHAR, 8, '0') AS lead_id,
     CASE copy.copy WHEN 2 THEN drawn.other_id ELSE owner_id END AS owner_id,
@@ -224,9 +237,10 @@ CROSS JOIN LATERAL (
     SELECT unnest(CASE trap WHEN 'duplicate_rows' THEN [1, 1] WHEN 'owner_change_corrected' THEN [1, 2] ELSE [1] END) AS copy
 ) AS copy
 CROSS JOIN LATERAL (SELECT CASE owner_id WHEN 'R01' THEN 'R04' ELSE 'R01' END AS other_id) AS drawn
-WHERE copy.copy = 1 OR load_s(loaded_s) > loaded_s;
+WHERE copy.copy = 1 OR load_s(loaded_s) > loaded_s
+ORDER BY _loaded_at, lead_id, changed_at;
 
-CREATE TABLE leads AS
+CREATE OR REPLACE TABLE leads AS
 WITH version AS (
     SELECT
         lead.*,
@@ -298,40 +312,12 @@ SELECT
         WHEN trap = 'test_lead' OR (trap = 'merged_into_test_lead' AND role = 1) THEN true
         WHEN u(i, 'is test known') < 0.9 THEN false
     END AS is_test,
-    coalesce(s >= deleted_s AND NOT coalesce(s >= undeleted_s, false), false) AS is_deleted,
+    CASE
+        WHEN s >= deleted_s THEN NOT coalesce(s >= undeleted_s, false)
+        WHEN u(i, 'is deleted known') < 0.9 THEN false
+    END AS is_deleted,
     ts(CASE WHEN copy = 2 THEN load_s(loaded_s) ELSE loaded_s END) AS _loaded_at
 FROM copied
 INNER JOIN region ON copied.region = region.region
-WHERE copy = 1 OR load_s(loaded_s) > loaded_s;
-
-CREATE TABLE reps AS
-WITH version AS (
-    SELECT
-        rep.*,
-        CASE rep_id WHEN 'R12' THEN getvariable('joined_s') ELSE getvariable('start_s') END AS s,
-        NULL::DATE AS active_to
-    FROM rep
-    UNION ALL
-    -- The same row twice: an exact duplicate.
-    SELECT *, getvariable('start_s'), NULL FROM rep WHERE rep_id = 'R03'
-    UNION ALL
-    SELECT *, getvariable('left_s') - 86400, ts(getvariable('left_s'))::DATE FROM rep WHERE rep_id = 'R05'
-    UNION ALL
-    -- R08 served two personas at first.
-    SELECT * REPLACE ('mid_market|enterprise' AS personas), getvariable('start_s') - 86400, NULL FROM rep WHERE rep_id = 'R08'
-)
-SELECT
-    rep_id,
-    full_name,
-    lower(replace(full_name, ' ', '.')) || '@example.com' AS email,
-    team,
-    manager_id,
-    calendar_id,
-    personas,
-    CASE rep_id
-        WHEN 'R12' THEN ts(getvariable('joined_s'))::DATE
-        ELSE ts(getvariable('start_s'))::DATE - (100 + 80 * right(rep_id, 2)::INTEGER)
-    END AS active_from,
-    active_to,
-    ts(load_s(s)) AS _loaded_at
-FROM version;
+WHERE copy = 1 OR load_s(loaded_s) > loaded_s
+ORDER BY _loaded_at, lead_id, updated_at;
