@@ -14,8 +14,9 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 
-# What a copy has for itself; all the rest it shares with the project.
+# What a copy has for itself; it shares all the rest with the project, but for what is hidden and does not concern dbt.
 OWN = {"seeds", "data", "target", "logs"}
+HIDDEN = {".dbtignore"}
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def copy_project(folder: Path, policy: Path | Mapping[str, str] | None = None, r
     """
     folder.mkdir(parents=True)
     for entry in PROJECT.iterdir():
-        if not entry.name.startswith(".") and entry.name not in OWN:
+        if entry.name in HIDDEN or not (entry.name.startswith(".") or entry.name in OWN):
             (folder / entry.name).symlink_to(entry)
     if isinstance(policy, Path):
         policy = {seed.stem: seed.read_text() for seed in sorted(policy.glob("*.csv"))}

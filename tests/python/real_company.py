@@ -57,6 +57,7 @@ def build_company(name: str, folder: Path, variables: Mapping[str, object]) -> C
     findings = runpy.run_path(str(company / "map.py"))["land"](data, folder / "raw")
     project = copy_project(folder / "project", company / "policy", folder / "raw")
     run = project.dbt("build", "--exclude-resource-type", "unit_test", variables=variables)
+    assert run.returncode in {0, 1}, f"dbt did not come to build anything:\n{run.stdout}{run.stderr}"
     faults = [
         f"{result['unique_id']}: {result['message']}"
         for result in project.results()
