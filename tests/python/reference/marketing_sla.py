@@ -98,8 +98,9 @@ def marketing_daily(world: World, settings: Settings, qualified: list[Row], cred
         return []
     rows = []
     for day in days_between(min(first_days), today):
+        share = ideal_share(world, settings, day)
         lines = {
-            persona: _line(world, settings, day, persona, min(first_days), qualified, credited)
+            persona: _line(world, day, share, persona, min(first_days), qualified, credited)
             for persona in world.agreement.matrix_personas
         }
         lines[ALL] = _total(list(lines.values()))
@@ -109,8 +110,8 @@ def marketing_daily(world: World, settings: Settings, qualified: list[Row], cred
 
 def _line(
     world: World,
-    settings: Settings,
     day: date,
+    share: Fraction,
     persona: str,
     first_day: date,
     qualified: list[Row],
@@ -123,14 +124,14 @@ def _line(
     mtd_value = sum((v for d, v in values_on if first_of_month <= d <= day), ZERO)
 
     target_leads, target_value = targets(world, first_of_month, persona)
-    share = ideal_share(world, settings, day)
 
     # Full days of history: today is not full.
     last_full = day if day < world.days.of(world.as_of) else day - DAY
-    history = list(days_between(max(first_day, last_full - (TRAILING_DAYS - 1) * DAY), last_full))
+    first_full = max(first_day, last_full - (TRAILING_DAYS - 1) * DAY)
+    history = (last_full - first_full).days + 1
     expected_rest = None
-    if len(history) >= HISTORY_DAYS:
-        mean = sum(1 for d in leads_on if d in history) / len(history)
+    if history >= HISTORY_DAYS:
+        mean = sum(1 for d in leads_on if first_full <= d <= last_full) / history
         expected_rest = mean * float(len(days_of_month(day)) - day.day + 1 - passed_share(world, day))
 
     return Line(
@@ -174,8 +175,10 @@ def targets(world: World, month: date, persona: str) -> tuple[Fraction | None, D
 
 def passed_share(world: World, day: date) -> Fraction:
     """The part of a day that has passed by `as_of`: 1 for a past day."""
+    if day < world.days.of(world.as_of):
+        return Fraction(1)
     begins, ends = world.days.start(day), world.days.end(day)
-    passed = min(ends, world.as_of) - begins
+    passed = world.as_of - begins
     return Fraction(passed // passed.resolution, (ends - begins) // passed.resolution)
 
 
@@ -184,7 +187,10 @@ def ideal_share(world: World, settings: Settings, day: date) -> Fraction:
     month = days_of_month(day)
     if settings.pacing == "business_days":
         month = [d for d in month if world.agreement.default_calendar.is_open_on(d)]
-    return sum((passed_share(world, d) for d in month if d <= day), Fraction(0)) / len(month)
+    passed = Fraction(sum(1 for d in month if d < day))
+    if day in month:
+        passed += passed_share(world, day)
+    return passed / len(month)
 
 
 def _total(lines: list[Line]) -> Line:
