@@ -1,7 +1,18 @@
 """The raw data of a made-up company, for trying the project out and for testing it.
 
+The company sells software to small, middle and large firms, with twelve reps in three teams (New York, Amsterdam,
+Sydney), each led by a rep. Leads come from six channels in the rhythm of the week and of their own wall clock, and take
+one of some twenty paths of downloads, webinars, visits, demo requests and trials. They are routed by region and
+persona to a rep, who answers within minutes or days: most well, R07 ever more slowly, R12 new and overwhelmed, R09
+badly. The sooner the answer, the more often the lead buys, at the win rates and prices of the seed `lead_values`.
+In the last month Marketing is ahead of its target for small business, on pace for mid-market, behind for enterprise.
+
+Everything ends at `END`, in the afternoon of a working day, so that obligations are pending, at risk and violated.
+Loads are nightly, and hourly on the last day. `TRAPS` names every way in which the data is as awkward as a real
+CRM's, with its share; docs/sample-data.md says more.
+
 Everything is made by DuckDB from `hash(seed, lead, name of the draw)`, in the SQL files beside this one: the same
-arguments give the same rows in the same files, whatever the number of threads, the machine and the hour.
+arguments give the same bytes, whatever the number of threads, the machine and the hour.
 """
 
 from __future__ import annotations
@@ -50,7 +61,7 @@ TRAPS = (
     Trap("activity_moved_to_future", 1, "first touches whose current version lies after the newest load"),
     Trap("future_activity", 3, "a clock five hours ahead, and a call that lies after the newest load"),
     Trap("late_activities", 10, "activities loaded three days late"),
-    Trap("unknown_lead", 3, "later touches logged on a lead that is in no table"),
+    Trap("unknown_lead", 3, "touches logged on a lead that is in no table"),
     Trap("unknown_activity_type", 3, "visits of the unknown type `chat`"),
     Trap("unknown_rep", 3, "owner and actor `R99`, who is not in `reps`"),
     Trap("touch_without_actor", 5, "touches that nobody signed"),
@@ -65,7 +76,7 @@ TRAPS = (
     Trap("future_lead_version", 1, "a lead version, disqualified, after the newest load"),
     Trap("late_lead", 3, "lead versions loaded two days late"),
     Trap("lead_corrected", 5, "two lead versions with one `updated_at`, the later load corrected"),
-    Trap("persona_boundary", 4, "999, 1,000, 10,000 and 10,001 employees"),
+    Trap("persona_boundary", 1, "999, 1,000, 10,000 and 10,001 employees", size=4),
     Trap("persona_changed", 3, "employees corrected, so that the persona changes"),
     Trap("enriched_later", 3, "employees known days later only"),
     Trap("disqualified", 2, "disqualified soon after the first touch"),

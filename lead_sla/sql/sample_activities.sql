@@ -223,7 +223,7 @@ WITH buyer AS (
 SELECT
     'A' || lpad(i::VARCHAR, 8, '0') || kind[1] || k || CASE WHEN t > 0 THEN t::VARCHAR ELSE '' END AS activity_id,
     -- A lead that the CRM no longer knows, or never did.
-    CASE WHEN trap = 'unknown_lead' AND t > 1 THEN 'X' ELSE 'L' END || lpad(i::VARCHAR, 8, '0') AS lead_id,
+    CASE WHEN trap = 'unknown_lead' AND t > 0 THEN 'X' ELSE 'L' END || lpad(i::VARCHAR, 8, '0') AS lead_id,
     activity_type,
     ts(
         CASE

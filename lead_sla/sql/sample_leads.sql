@@ -56,7 +56,7 @@ WITH numbered AS (
         CASE trap WHEN 'future_lead' THEN getvariable('end_s') + 3600 + (u(i, 'ahead') * 172800)::BIGINT ELSE arrival_s END
             AS created_s,
         CASE
-            WHEN trap = 'persona_boundary' THEN [999, 1000, 10000, 10001][1 + (i // 1000 + role) % 4]
+            WHEN trap = 'persona_boundary' THEN [999, 1000, 10000, 10001][1 + role]
             WHEN persona = 'small_business' THEN pow(999, u(i, 'size'))::BIGINT
             WHEN persona = 'mid_market' THEN (1000 * pow(10, u(i, 'size')))::BIGINT
             ELSE 10001 + (10000 * (pow(20, u(i, 'size')) - 1))::BIGINT
