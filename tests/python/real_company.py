@@ -5,6 +5,7 @@ import runpy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -31,6 +32,16 @@ class Company:
     def rows(self, query: str, *parameters: object) -> list[tuple]:
         """The rows of a query on the warehouse."""
         return self.marts.execute(query, parameters).fetchall()
+
+    def table(self, name: str) -> list[dict[str, Any]]:
+        """The rows of a table such as `marts.dim_leads`, by column."""
+        columns = [column[0] for column in self.marts.execute(f"from {name}").description]
+        return [dict(zip(columns, row, strict=True)) for row in self.marts.fetchall()]
+
+    def tables(self, schema: str) -> dict[str, list[dict[str, Any]]]:
+        """All tables of a schema, by name."""
+        names = self.rows("select table_name from information_schema.tables where table_schema = ?", schema)
+        return {name: self.table(f"{schema}.{name}") for (name,) in names}
 
     def value(self, query: str, *parameters: object) -> object:
         """The one value of a query of one row and one column."""

@@ -5,7 +5,9 @@ from dataclasses import replace
 
 import duckdb
 import pytest
+from comparison import differences
 from real_company import REAL_DATA, Company, build_company
+from reference import KEYS, Settings, build_marts
 
 pytestmark = pytest.mark.real
 
@@ -217,6 +219,12 @@ def test_what_nobody_promised_or_priced_is_missing_and_not_zero(company: Company
     assert (
         company.value("select sum(qualified_leads) from marts.fct_marketing_sla_daily where persona = 'student'") == 194
     )
+
+
+def test_every_mart_equals_the_plain_reading_of_the_semantics(company: Company) -> None:
+    settings = Settings(reporting_time_zone=VARIABLES["reporting_time_zone"])
+    expected = build_marts(company.tables("raw"), company.tables("policy"), settings)
+    assert not differences(company.tables("marts"), expected, KEYS)
 
 
 def test_a_past_day_replayed_gives_the_list_of_that_day(company: Company) -> None:
