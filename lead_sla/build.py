@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
 from lead_sla import dbt_build, policy, raw, summary
@@ -20,7 +19,7 @@ from lead_sla.lock import only_one
 from lead_sla.publish import PublishedRun
 from lead_sla.sample import make_sample
 from lead_sla.settings import Settings, display
-from lead_sla.terminal import stage
+from lead_sla.terminal import print_list, stage
 
 SAMPLE_LEADS, SAMPLE_DAYS, SAMPLE_SEED = 20_000, 180, 42
 _SHOWN = 12
@@ -67,7 +66,7 @@ def build(
                     f"Nothing new since {last.record['published_at']} UTC: the published marts are what a build would make.",
                 )
             )
-            show_notes(console, last.record.get("notes", []))
+            show_notes(console, last.record)
             show_published(settings, console, last)
             return
 
@@ -92,7 +91,7 @@ def build(
             models, tests = outcome.count("model"), outcome.count("test")
             passed = outcome.count("test", "pass")
             current.result(f"{models} models, {passed} of {tests} checks passed", warn=passed < tests)
-        notes = [*outcome.notes("warn", "fail"), *outcome.warnings]
+        notes = {"broken_promises": outcome.broken_promises(), "findings": outcome.findings()}
 
         if target is None:
             show_notes(console, notes)
@@ -105,7 +104,7 @@ def build(
                 settings.warehouse,
                 target,
                 only=outcome.marts(),
-                notes={"fingerprint": made_from, "variables": dict(variables), "notes": notes},
+                notes={"fingerprint": made_from, "variables": dict(variables), **notes},
             )
             current.result(f"{len(published.rows)} marts, {sum(published.rows.values()):,} rows in {display(target)}")
     show_notes(console, notes)
@@ -166,20 +165,22 @@ def show_published(settings: Settings, console: Console, run: PublishedRun) -> N
     summary.show_where(console, published / "marts.duckdb", published / "parquet")
 
 
-def show_notes(console: Console, notes: Sequence[str]) -> None:
-    """Print what the checks want to be known though they withhold nothing."""
-    if not notes:
-        return
-    console.print()
-    console.print(Text(f"{len(notes)} warning{'s' if len(notes) > 1 else ''}", style="bold yellow"))
-    for note in notes[:_SHOWN]:
-        console.print(Padding(Text.assemble(("- ", "dim"), note), (0, 0, 0, 2), expand=False))
-    if len(notes) > _SHOWN:
-        console.print(
-            Padding(
-                Text(f"and {len(notes) - _SHOWN} more, in the run's run.json", style="dim"), (0, 0, 0, 2), expand=False
-            )
-        )
+def show_notes(console: Console, notes: Mapping[str, Any]) -> None:
+    """Print what the checks want to be known though it withholds nothing.
+
+    Args:
+        console: where to.
+        notes: lists of sentences: `findings` about the data, and `broken_promises`.
+    """
+    for kind, one, many in (
+        ("findings", "warning", "warnings"),
+        ("broken_promises", "promise not kept", "promises not kept"),
+    ):
+        sentences = notes.get(kind, [])
+        if sentences:
+            console.print(Text(f"\n{len(sentences)} {one if len(sentences) == 1 else many}", style="bold yellow"))
+            more = [f"and {len(sentences) - _SHOWN} more, in the run's run.json"] if len(sentences) > _SHOWN else []
+            print_list(console, [*sentences[:_SHOWN], *more])
 
 
 def _is_unchanged(last: PublishedRun, made_from: str) -> bool:

@@ -132,7 +132,7 @@ def summary() -> None:
     run = publishing.current(settings.published)
     if run is None:
         raise LeadSlaError("Nothing has been published yet", where=str(settings.published), todo="run: lead-sla build")
-    job.show_notes(console, run.record.get("notes", []))
+    job.show_notes(console, run.record)
     job.show_published(settings, console, run)
 
 

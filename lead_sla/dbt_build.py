@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,15 +82,26 @@ class Outcome:
         """List the models that were built in the marts."""
         return sorted(node.name for node in self.nodes if node.type == "model" and node.schema == schema)
 
-    def notes(self, *statuses: str) -> list[str]:
-        """Give a sentence or more for every node of these statuses: the test's own, where it printed some."""
+    def broken_promises(self) -> list[str]:
+        """Give a sentence or more for every promised attainment that was not kept."""
+        return self._sentences(node for node in self.nodes if node.is_threshold and node.status in ("warn", "fail"))
+
+    def findings(self) -> list[str]:
+        """Give a sentence or more for everything else that warns: the data first, then dbt itself."""
+        warning = (node for node in self.nodes if not node.is_threshold and node.status == "warn")
+        return [*self._sentences(warning), *self.warnings]
+
+    def failures(self) -> list[str]:
+        """Give a sentence or more for everything that withholds the marts."""
+        return self._sentences(node for node in self.nodes if node.withholds)
+
+    def _sentences(self, nodes: Iterable[Node]) -> list[str]:
+        """Take what the tests printed themselves, and what dbt said of the other nodes."""
         own: dict[str, list[str]] = {}
         for text in self.said:
             if match := _SAID.match(text):
                 own.setdefault(match["test"], []).append(_sentence(match["sentence"]))
-        return [
-            note for node in self.nodes if node.status in statuses for note in own.get(node.name) or [node.sentence()]
-        ]
+        return [sentence for node in nodes for sentence in own.get(node.name) or [node.sentence()]]
 
 
 def build(settings: Settings, variables: Mapping[str, Any], doing: Report) -> Outcome:
@@ -217,7 +228,7 @@ def _failure(outcome: Outcome, failed: list[Node]) -> LeadSlaError:
     for node in failed:
         if node.status != "fail" and (known := translate(node.message)):
             return known
-    details = outcome.notes("error", "fail", "runtime error")
+    details = outcome.failures()
     shown = details[:_SHOWN] + ([f"and {len(details) - _SHOWN} more"] if len(details) > _SHOWN else [])
     if any(POLICY in node.tags and node.status == "fail" for node in failed):
         return RefusedInput(

@@ -10,6 +10,8 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from lead_sla.terminal import print_list
+
 FAILED = 1
 REFUSED = 2
 
@@ -43,15 +45,12 @@ class LeadSlaError(click.ClickException):
     def show(self, file: IO[Any] | None = None) -> None:
         """Write the message to the standard error (or to `file`)."""
         console = Console(file=file, stderr=file is None, highlight=False, soft_wrap=True)
-        message = Text("\n✗ ", style="red")
-        message.append(f"{self.what}.\n", style="bold")
-        for detail in self.details:
-            message.append("  - ", style="dim").append(f"{detail}\n")
+        console.print(Text.assemble(("\n✗ ", "red"), (f"{self.what}.", "bold")))
+        print_list(console, self.details)
         for label, text in (("where", self.where), ("to do", self.todo)):
             if text:
-                message.append(f"  {label}  ", style="dim").append(f"{text}\n")
-        message.append(f"  {AS_THEY_WERE}", style="dim")
-        console.print(message)
+                console.print(Text.assemble((f"  {label}  ", "dim"), text))
+        console.print(Text(f"  {AS_THEY_WERE}", style="dim"))
 
 
 class RefusedInput(LeadSlaError):

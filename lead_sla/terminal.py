@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console, RenderableType
@@ -24,6 +24,17 @@ def make_console() -> Console:
     if not console.is_terminal:
         console = Console(highlight=False, width=_WIDTH_OF_A_LOG)
     return console
+
+
+def print_list(console: Console, items: Sequence[str]) -> None:
+    """Print sentences as a list: folded beside their dashes for a person, one a line in a log."""
+    for item in items:
+        if console.is_terminal:
+            line = Table.grid(padding=(0, 1, 0, 0))
+            line.add_row(Text("  -", style="dim"), Text(item))
+            console.print(line)
+        else:
+            console.print(f"  - {item}", soft_wrap=True, markup=False)
 
 
 class Stage:

@@ -163,7 +163,8 @@ def test_a_broken_promise_is_news_and_withholds_nothing(monkeypatch: pytest.Monk
     broken = node("promise_kept", "test", "fail", "sla_threshold")
     said = ["[sla] error promise_kept: trial_calls: 61.2 % of 940 were met, where 90 % were promised."]
     outcome = build_with(monkeypatch, tmp_path, MART, broken, said=said)
-    assert outcome.notes("warn", "fail") == ["trial_calls: 61.2 % of 940 were met, where 90 % were promised"]
+    assert outcome.findings() == []
+    assert outcome.broken_promises() == ["trial_calls: 61.2 % of 940 were met, where 90 % were promised"]
 
 
 @pytest.mark.parametrize(
@@ -180,6 +181,21 @@ def test_broken_data_withholds_the_marts(monkeypatch: pytest.MonkeyPatch, tmp_pa
     with pytest.raises(BuildFailed, match=f"{failed.name} failed: nothing was published") as error:
         build_with(monkeypatch, tmp_path, MART, PROMISE, failed)
     assert error.value.details == (f"{failed.name}: {failed.name} said {failed.status}",)
+
+
+def test_a_warning_is_told_in_its_own_words_or_in_those_of_dbt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    said = [
+        "[problem] warning known_reps: rep R99: 60 leads name it.",
+        "[problem] warning known_reps: ... and 2 more like these.",
+    ]
+    warnings = [node("known_reps", "test", "warn"), node("freshness", "test", "warn")]
+    outcome = build_with(monkeypatch, tmp_path, MART, PROMISE, *warnings, said=said)
+    assert outcome.findings() == [
+        "rep R99: 60 leads name it",
+        "... and 2 more like these",
+        "freshness: freshness said warn",
+    ]
+    assert outcome.broken_promises() == []
 
 
 def test_a_wrong_policy_is_refused_with_its_own_sentences(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -31,6 +31,18 @@ def first(lead_sla: CommandLine) -> Finished:
     return lead_sla("build")
 
 
+def test_plain_dbt_build_is_green_with_unit_tests_and_all(sample_build: ProjectCopy) -> None:
+    results = sample_build.results()
+    failed = [
+        f"{result['unique_id']}: {result['message']}"
+        for result in results
+        if result["status"] not in ("success", "pass", "warn")
+    ]
+    assert not failed, "\n".join(failed)
+    kinds = {result["unique_id"].split(".")[0] for result in results}
+    assert kinds >= {"seed", "model", "test", "unit_test"}
+
+
 def test_a_build_publishes_every_mart_and_ends_with_the_summary(lead_sla: CommandLine, first: Finished) -> None:
     assert first.status == 0, first.out + first.err
     assert first.err == ""
