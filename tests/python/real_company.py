@@ -2,7 +2,7 @@
 
 import os
 import runpy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,16 +22,26 @@ class Company:
     Attributes:
         project: the project folder with the company's policy, for further runs.
         findings: what the mapping counted in the source, by name.
+        results: what became of each node of the build, as ProjectCopy.results gives it.
         marts: a connection to the built warehouse that cannot write to it.
     """
 
     project: ProjectCopy
     findings: Mapping[str, float]
+    results: Sequence[Mapping[str, Any]]
     marts: duckdb.DuckDBPyConnection
 
     def rows(self, query: str, *parameters: object) -> list[tuple]:
         """The rows of a query on the warehouse."""
         return self.marts.execute(query, parameters).fetchall()
+
+    def warnings(self) -> dict[str, int]:
+        """The tests that warned in the build, and how many rows each of them found."""
+        return {
+            result["unique_id"].split(".")[2]: result["failures"]
+            for result in self.results
+            if result["status"] == "warn"
+        }
 
     def table(self, name: str) -> list[dict[str, Any]]:
         """The rows of a table such as `marts.dim_leads`, by column."""
@@ -69,10 +79,11 @@ def build_company(name: str, folder: Path, variables: Mapping[str, object]) -> C
     project = copy_project(folder / "project", company / "policy", folder / "raw")
     run = project.dbt("build", "--exclude-resource-type", "unit_test", variables=variables)
     assert run.returncode in {0, 1}, f"dbt did not come to build anything:\n{run.stdout}{run.stderr}"
+    results = project.results()
     faults = [
         f"{result['unique_id']}: {result['message']}"
-        for result in project.results()
+        for result in results
         if result["status"] in {"error", "fail", "runtime error", "skipped"} and "sla_threshold" not in result["tags"]
     ]
     assert not faults, "\n".join([run.stdout, *faults])
-    return Company(project, findings, duckdb.connect(str(project.warehouse), read_only=True))
+    return Company(project, findings, results, duckdb.connect(str(project.warehouse), read_only=True))

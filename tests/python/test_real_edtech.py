@@ -221,6 +221,12 @@ def test_what_nobody_promised_or_priced_is_missing_and_not_zero(company: Company
     )
 
 
+def test_no_test_complains_but_of_promises_that_this_company_never_made(company: Company) -> None:
+    warnings = company.warnings()
+    assert warnings.pop("every_rule_in_force_is_promised") == 3
+    assert all(test.startswith(("sales_keeps_", "marketing_keeps_")) for test in warnings)
+
+
 def test_every_mart_equals_the_plain_reading_of_the_semantics(company: Company) -> None:
     settings = Settings(reporting_time_zone=VARIABLES["reporting_time_zone"])
     expected = build_marts(company.tables("raw"), company.tables("policy"), settings)

@@ -147,6 +147,13 @@ def test_a_declared_revenue_is_no_price(company: Company) -> None:
     ]
 
 
+def test_no_test_complains_but_of_promises(company: Company) -> None:
+    warnings = company.warnings()
+    # The last lead came half a year before the last win: nothing fell due lately, which is a finding and no pass.
+    assert warnings["sales_keeps_new_lead_touch"] == 1
+    assert all(test.startswith(("sales_keeps_", "marketing_keeps_")) for test in warnings)
+
+
 def test_the_clock_stops_when_the_data_end(company: Company) -> None:
     last_win = company.value("select max(won_at) from source_leads")
     assert isinstance(last_win, datetime)
