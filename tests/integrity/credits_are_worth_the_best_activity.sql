@@ -1,0 +1,28 @@
+-- The credits of a lead sum to the value of its best activity: nothing is credited twice, and nothing that exceeds the
+-- credit is forgotten.
+
+with expected as (
+    select
+        lead_id,
+        max(value_usd) as value_usd
+    from {{ ref('int_marketing_sla__valued_activities') }}
+    group by lead_id
+),
+
+found as (
+    select
+        lead_id,
+        value_usd
+    from {{ ref('fct_marketing_credits') }}
+),
+
+differing as (
+    {{ differences('expected', 'found', ['lead_id'], ['value_usd']) }}
+)
+
+select
+    {{ sentence(
+        "lead {lead_id}: its credits in fct_marketing_credits sum to {found_value_usd} USD, its best activity is worth {expected_value_usd}. "
+        ~ "Look at its rows in int_marketing_sla__valued_activities."
+    ) }} as problem
+from differing
