@@ -82,7 +82,7 @@ TRAPS = (
     Trap("disqualified", 2, "disqualified soon after the first touch"),
     Trap("opted_out", 2, "opted out soon after the first touch"),
     Trap("test_lead", 3, "a lead of the company's own tests"),
-    Trap("deleted_lead", 3, "a lead deleted after its obligations began"),
+    Trap("deleted_lead", 3, "a lead that nobody touched, deleted after its first breach"),
     Trap("undeleted_lead", 1, "a lead deleted, then restored"),
     Trap("lead_deleted_twice", 1, "two deleted versions in a row"),
     Trap("merged", 6, "a lead merged into the next one", size=2),
@@ -100,7 +100,7 @@ TRAPS = (
     Trap("owner_change_before_created", 3, "owner set two hours before `created_at`"),
     Trap("owner_change_corrected", 3, "two owner changes at one `changed_at`, the later load corrected"),
     Trap("won_without_closed_at", 2, "a won deal without `closed_at`"),
-    Trap("won_before_deadline", 2, "a deal won 40 minutes after the first conversion"),
+    Trap("won_before_deadline", 2, "a deal won 40 minutes after the first conversion, before any touch"),
     Trap("won_then_reopened", 1, "a won deal that is open in its current version"),
     Trap("deal_corrected", 2, "two deal versions with one `updated_at`, the later load corrected"),
 )
@@ -140,8 +140,10 @@ def make_sample(leads: int, days: int, seed: int, out: Path, *, threads: int | N
     Raises:
         ValueError: if `out` is not an empty or new folder, or an argument is out of range.
     """
-    if leads < 1 or days < 2:
-        raise ValueError(f"A sample needs at least 1 lead and 2 days, not {leads} leads and {days} days.")
+    if not 1 <= leads < 90_000_000 or days < 2:
+        raise ValueError(
+            f"A sample needs 1 to 89,999,999 leads and at least 2 days, not {leads} leads and {days} days."
+        )
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{out} is not an empty folder: remove what is there, or choose another --out.")
     out.parent.mkdir(parents=True, exist_ok=True)

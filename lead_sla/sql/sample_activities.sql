@@ -4,33 +4,33 @@
 CREATE OR REPLACE TABLE step AS
 WITH timed AS (
     SELECT
-        lead.i, lead.trap, lead.region, lead.arrival_s, lead.offset_s, lead.first_touch_s, lead.is_worked, lead.care,
-        lead.persists, lead.catches_up, lead.evenings, lead.median_minutes, lead.first_owner_id, lead.next_owner_id, lead.reassigned_s,
+        lead.i, lead.trap, lead.region, lead.arrival_s, lead.offset_s, lead.first_touch_s,
+        lead.is_worked, lead.care, lead.persists, lead.catches_up, lead.evenings, lead.median_minutes,
+        lead.first_owner_id, lead.next_owner_id, lead.reassigned_s,
         least(lead.disqualified_s, lead.opted_out_s) AS stopped_s,
-        lead.path, path_step.k, path_step.activity_type, path_step.day, path_step.is_exact,
+        path_step.k, path_step.activity_type, path_step.day,
+        -- A step at an exact distance, and the arrival itself, keep the arrival's distance to UTC.
+        path_step.is_exact OR path_step.day = 0 AS is_exact,
         lead.arrival_s + lead.offset_s AS arrival_ls,
         lead.pace * path_step.day * (0.75 + 0.5 * v(lead.i, path_step.k, 'gap')) AS days_later
     FROM lead
     INNER JOIN path_step ON lead.path = path_step.path
 ), dated AS (
-    SELECT
-        *,
-        arrival_ls // 86400 + greatest(1, floor(days_later))::BIGINT AS day_number
+    SELECT *, arrival_ls // 86400 + greatest(1, floor(days_later))::BIGINT AS day_number
     FROM timed
-), local AS (
+), placed AS (
     SELECT
         * EXCLUDE (day_number),
         CASE
-            WHEN is_exact OR day = 0 THEN arrival_ls + (day * 86400)::BIGINT
-            WHEN abs(days_later) < 0.5 THEN arrival_ls + (days_later * 86400)::BIGINT
-            WHEN day < 0 THEN arrival_ls + (day * 86400)::BIGINT
+            WHEN is_exact OR day < 0 THEN arrival_ls + (day * 86400)::BIGINT
+            WHEN days_later < 0.5 THEN arrival_ls + (days_later * 86400)::BIGINT
             ELSE
-                86400 * (
-                    day_number
+                86400 * CASE
                     -- Most of what would fall on a weekend waits for Monday.
-                    + CASE WHEN week_day(day_number * 86400) >= 5 AND v(i, k, 'weekend') < 0.7
-                        THEN 7 - week_day(day_number * 86400) ELSE 0 END
-                )
+                    WHEN week_day(day_number * 86400) >= 5 AND v(i, k, 'weekend') < 0.7
+                        THEN day_number + 7 - week_day(day_number * 86400)
+                    ELSE day_number
+                END
                 + CASE
                     WHEN v(i, k, 'rhythm') < 0.84
                         THEN (31500 + 31000 * (v(i, k, 'time') + v(i, k, 'other time')) / 2)::BIGINT
@@ -38,58 +38,63 @@ WITH timed AS (
                 END
         END AS ls
     FROM dated
+), moved AS (
+    SELECT
+        placed.* EXCLUDE (offset_s, days_later, arrival_ls),
+        CASE WHEN placed.is_exact THEN placed.offset_s ELSE local_day.offset_s END AS offset_s
+    FROM placed
+    INNER JOIN local_day ON placed.region = local_day.region AND placed.ls // 86400 = local_day.day
 )
 SELECT
-    local.* EXCLUDE (arrival_ls, day, days_later, offset_s),
-    local.day = 0 AND activity_type NOT IN ('visit', 'webinar') AS is_arrival,
-    -- The wall clock's offset on that day; a step at an exact distance keeps the distance.
-    CASE WHEN local.is_exact OR local.day = 0 THEN local.offset_s ELSE local_day.offset_s END AS offset_s,
-    local.ls - CASE WHEN local.is_exact OR local.day = 0 THEN local.offset_s ELSE local_day.offset_s END AS s
-FROM local
-INNER JOIN local_day ON local.region = local_day.region AND local.ls // 86400 = local_day.day
-WHERE local.ls - CASE WHEN local.is_exact OR local.day = 0 THEN local.offset_s ELSE local_day.offset_s END < getvariable('end_s')
-;
+    *,
+    ls - offset_s AS s,
+    day = 0 AND activity_type NOT IN ('visit', 'webinar') AS is_arrival,
+    activity_type IN ('content_download', 'product_download', 'demo_request', 'free_trial') AS is_conversion
+FROM moved
+WHERE ls - offset_s < getvariable('end_s');
 
 CREATE OR REPLACE TABLE activities AS
-WITH buyer AS (
-    -- The buyer's own steps; with every second conversion a sequence mail, which is no touch.
+WITH seen AS (
+    -- The buyer's own steps; with every second conversion an automated mail, which is no touch.
     SELECT
-        i, trap, k, kind, 0 AS t,
-        CASE
-            WHEN kind = 'mail' THEN 'email'
-            WHEN trap = 'unknown_activity_type' AND activity_type = 'visit' THEN 'chat'
-            ELSE activity_type
-        END AS activity_type,
-        s + CASE kind WHEN 'mail' THEN 90 + (v(i, k, 'mail') * 600)::BIGINT ELSE 0 END AS s,
-        -- What an unknown visitor did is known once the lead is there.
-        greatest(s + CASE kind WHEN 'mail' THEN 90 + (v(i, k, 'mail') * 600)::BIGINT ELSE 0 END, arrival_s) AS seen_s,
-        NULL::VARCHAR AS actor_id,
-        CASE
-            WHEN kind = 'mail' THEN true
-            WHEN trap = 'automated_trigger' AND activity_type NOT IN ('visit', 'webinar', 'pricing_visit') THEN true
-            WHEN v(i, k, 'automated known') < 0.9 THEN false
-        END AS is_automated,
-        NULL::VARCHAR AS outcome,
-        CASE
-            WHEN kind = 'mail' THEN NULL
-            WHEN activity_type = 'content_download' THEN ['buyers-guide', 'benchmark-report', 'checklist'][1 + (v(i, k, 'asset') * 3)::BIGINT % 3]
-            WHEN activity_type = 'product_download' THEN ['datasheet', 'sdk', 'security-paper'][1 + (v(i, k, 'asset') * 3)::BIGINT % 3]
-            WHEN activity_type = 'visit' THEN ['/', '/blog', '/product', '/customers'][1 + (v(i, k, 'asset') * 4)::BIGINT % 4]
-            WHEN activity_type = 'pricing_visit' THEN '/pricing'
-        END AS asset
+        *,
+        s + CASE kind WHEN 'mail' THEN 90 + (v(i, k, 'mail') * 600)::BIGINT ELSE 0 END AS seen_s
     FROM (
         SELECT
             *,
             unnest(
                 CASE
-                    WHEN v(i, k, 'has mail') < 0.5 AND activity_type IN ('content_download', 'product_download', 'demo_request', 'free_trial')
-                        AND coalesce(trap NOT IN ('touch_at_deadline', 'touch_just_late'), true)
-                        THEN ['step', 'mail']
+                    WHEN trap IN ('touch_at_deadline', 'touch_just_late') THEN ['step']
+                    WHEN is_conversion AND v(i, k, 'has mail') < 0.5 THEN ['step', 'mail']
                     ELSE ['step']
                 END
             ) AS kind
         FROM step
     )
+), buyer AS (
+    SELECT
+        i, trap, k, 0 AS t, kind,
+        CASE
+            WHEN kind = 'mail' THEN 'email'
+            WHEN trap = 'unknown_activity_type' AND activity_type = 'visit' THEN 'chat'
+            ELSE activity_type
+        END AS activity_type,
+        seen_s AS s,
+        -- What an unknown visitor did is known once the lead is there.
+        greatest(seen_s, arrival_s) AS seen_s,
+        NULL::VARCHAR AS actor_id,
+        CASE
+            WHEN kind = 'mail' OR (trap = 'automated_trigger' AND is_conversion) THEN true
+            WHEN v(i, k, 'automated known') < 0.9 THEN false
+        END AS is_automated,
+        NULL::VARCHAR AS outcome,
+        CASE CASE kind WHEN 'step' THEN activity_type END
+            WHEN 'content_download' THEN pick(['buyers-guide', 'benchmark-report', 'checklist'], v(i, k, 'asset'))
+            WHEN 'product_download' THEN pick(['datasheet', 'sdk', 'security-paper'], v(i, k, 'asset'))
+            WHEN 'visit' THEN pick(['/', '/blog', '/product', '/customers'], v(i, k, 'asset'))
+            WHEN 'pricing_visit' THEN '/pricing'
+        END AS asset
+    FROM seen
 ), answered AS (
     -- Each step that the rep answers, and when the first attempt is.
     SELECT
@@ -98,107 +103,112 @@ WITH buyer AS (
             WHEN is_arrival THEN first_touch_s
             ELSE answer_ls(
                 ls,
-                CASE WHEN trap IS NOT NULL THEN 1800
+                CASE
+                    WHEN trap IS NOT NULL THEN 1800
                     ELSE (60 * (20 + 4 * median_minutes) * spread(v(i, k, 'delay'), 0.7))::BIGINT
+                        -- What was left undone is found days later.
+                        + CASE WHEN v(i, k, 'care') < care THEN 0 ELSE (30600 * (2 + 8 * v(i, k, 'found')))::BIGINT END
                 END,
                 v(i, k, 'evening') < evenings * 0.5
             ) - offset_s
         END AS answer_s
     FROM step
-    WHERE is_worked AND (
-        is_arrival OR trap IS NOT NULL OR v(i, k, 'care') < care + (1 - care) * catches_up
-    )
-), attempted AS (
+    WHERE is_worked AND (is_arrival OR trap IS NOT NULL OR v(i, k, 'care') < care + (1 - care) * catches_up)
+), planned AS (
     SELECT
-        answered.i, answered.trap, answered.k, attempt.t, attempt.touch_type,
-        answered.first_owner_id, answered.next_owner_id, answered.reassigned_s, answered.stopped_s,
-        CASE
-            WHEN answered.trap = 'touch_at_deadline' THEN answered.arrival_s + 3600
-            WHEN answered.trap = 'touch_just_late' THEN answered.arrival_s + 3601
-            WHEN attempt.t = 1 THEN answered.answer_s
-            ELSE at_working_second(
-                working_seconds(answered.answer_s + answered.offset_s)
-                + (30600 * attempt.day * (0.7 + 0.6 * v(answered.i, answered.k * 10 + attempt.t, 'gap')))::BIGINT
-                + CASE
-                    WHEN v(answered.i, answered.k * 10 + attempt.t, 'chance') < attempt.chance * pow(answered.persists, attempt.t - 1)
-                        THEN 0
-                    ELSE (30600 * (5 + 10 * v(answered.i, answered.k * 10 + attempt.t, 'found')))::BIGINT
-                END
-                + (v(answered.i, answered.k * 10 + attempt.t, 'minute') * 1800)::BIGINT
-            ) - answered.offset_s
-        END AS s
+        answered.*,
+        attempt.t, attempt.touch_type,
+        attempt.day AS days_later,
+        attempt.chance,
+        -- The attempts of a lead have numbers of their own, for draws.
+        answered.k * 10 + attempt.t AS n,
+        -- The chance that the rep does it when it is due.
+        attempt.chance * pow(answered.persists, attempt.t - 1) AS prompt_chance,
+        v(answered.i, answered.k * 10 + attempt.t, 'chance') AS chance_draw
     FROM answered
     INNER JOIN attempt ON answered.activity_type = attempt.activity_type
     WHERE
-        (attempt.t = 1 AND (answered.trap IS NOT NULL OR attempt.chance = 1 OR v(answered.i, answered.k, 'chance') < attempt.chance))
-        OR (
-            attempt.t > 1
-            AND v(answered.i, answered.k * 10 + attempt.t, 'chance') < CASE
-                WHEN attempt.chance < 0.9 THEN attempt.chance * pow(answered.persists, attempt.t - 1)
-                ELSE 1 - (1 - attempt.chance * pow(answered.persists, attempt.t - 1)) * (1 - answered.catches_up)
-            END
-            AND coalesce(answered.trap NOT IN ('touch_at_deadline', 'touch_just_late', 'trigger_at_deadline'), true)
-        )
+        attempt.t = 1
+        OR coalesce(answered.trap NOT IN ('touch_at_deadline', 'touch_just_late', 'trigger_at_deadline'), true)
+), attempted AS (
+    SELECT
+        i, trap, k, t, n, touch_type, first_owner_id, next_owner_id, reassigned_s, stopped_s,
+        CASE
+            WHEN trap = 'touch_at_deadline' THEN arrival_s + 3600
+            WHEN trap = 'touch_just_late' THEN arrival_s + 3601
+            WHEN t = 1 THEN answer_s
+            ELSE at_working_second(
+                working_seconds(answer_s + offset_s)
+                + (30600 * days_later * (0.7 + 0.6 * v(i, n, 'gap')))::BIGINT
+                + (1800 * v(i, n, 'minute'))::BIGINT
+                + CASE WHEN chance_draw < prompt_chance THEN 0 ELSE (30600 * (5 + 10 * v(i, n, 'found')))::BIGINT END
+            ) - offset_s
+        END AS s
+    FROM planned
+    WHERE CASE
+        WHEN chance >= 0.9 THEN t = 1 OR chance_draw < 1 - (1 - prompt_chance) * (1 - catches_up)
+        -- Optional attempts are made when they are due, or not at all.
+        ELSE chance_draw < prompt_chance AND (t > 1 OR trap IS NULL)
+    END
 ), touched AS (
     SELECT
         *,
         CASE
-            WHEN touch_type = 'call' AND v(i, k * 10 + t, 'type') < 0.08 THEN 'voicemail'
-            WHEN touch_type = 'email' AND v(i, k * 10 + t, 'type') < 0.08 THEN 'sms'
-            WHEN touch_type = 'email' AND v(i, k * 10 + t, 'type') < 0.16 THEN 'social_message'
+            WHEN touch_type = 'call' AND v(i, n, 'type') < 0.08 THEN 'voicemail'
+            WHEN touch_type = 'email' AND v(i, n, 'type') < 0.08 THEN 'sms'
+            WHEN touch_type = 'email' AND v(i, n, 'type') < 0.16 THEN 'social_message'
             ELSE touch_type
         END AS activity_type,
         CASE
-            WHEN trap = 'touch_without_actor' OR v(i, k * 10 + t, 'actor') < 0.005 THEN NULL
+            WHEN trap = 'touch_without_actor' OR v(i, n, 'actor') < 0.005 THEN NULL
             WHEN s >= reassigned_s THEN next_owner_id
             ELSE first_owner_id
         END AS actor_id,
-        v(i, k * 10 + t, 'outcome') AS outcome_draw,
         -- What else a touch brings: the lead's reply, the rep's note, an opened mail.
-        list_concat(
+        unnest(list_concat(
             ['touch'],
-            CASE WHEN v(i, k * 10 + t, 'reply') < 0.13 THEN ['reply'] ELSE [] END,
-            CASE WHEN v(i, k * 10 + t, 'note') < 0.15 THEN ['note'] ELSE [] END,
-            CASE WHEN touch_type = 'email' AND v(i, k * 10 + t, 'open') < 0.4 THEN ['open'] ELSE [] END
-        ) AS kinds
+            CASE WHEN v(i, n, 'reply') < 0.13 THEN ['reply'] ELSE [] END,
+            CASE WHEN v(i, n, 'note') < 0.25 THEN ['note'] ELSE [] END,
+            CASE WHEN touch_type = 'email' AND v(i, n, 'open') < 0.6 THEN ['open'] ELSE [] END
+        )) AS kind
     FROM attempted
     WHERE s < coalesce(stopped_s, getvariable('end_s'))
 ), seller AS (
     SELECT
-        i, trap, k, kind, t,
+        i, trap, k, t, kind,
         CASE kind WHEN 'touch' THEN activity_type WHEN 'open' THEN 'email_open' ELSE kind END AS activity_type,
         s + CASE kind
             WHEN 'touch' THEN 0
-            WHEN 'note' THEN 120 + (v(i, k * 10 + t, 'noted') * 900)::BIGINT
-            WHEN 'open' THEN 300 + (v(i, k * 10 + t, 'opened') * 20000)::BIGINT
-            ELSE (1800 * spread(v(i, k * 10 + t, 'replied'), 1.0))::BIGINT + 60
+            WHEN 'note' THEN 120 + (900 * v(i, n, 'noted'))::BIGINT
+            WHEN 'open' THEN 300 + (20000 * v(i, n, 'opened'))::BIGINT
+            WHEN 'reply' THEN 60 + (1800 * spread(v(i, n, 'replied'), 1.0))::BIGINT
         END AS s,
         CASE WHEN kind IN ('touch', 'note') THEN actor_id END AS actor_id,
-        CASE WHEN v(i, k * 10 + t, 'automated known') < 0.9 THEN false END AS is_automated,
-        CASE
-            WHEN kind <> 'touch' THEN NULL
-            WHEN activity_type = 'voicemail' THEN 'voicemail'
-            WHEN activity_type = 'meeting' THEN CASE WHEN outcome_draw < 0.8 THEN 'connected' ELSE 'no_show' END
-            WHEN activity_type = 'call' AND outcome_draw < 0.27 THEN 'connected'
-            WHEN activity_type = 'call' AND outcome_draw < 0.72 THEN 'no_answer'
-            WHEN activity_type = 'call' THEN 'voicemail'
+        CASE WHEN v(i, n, 'automated known') < 0.9 THEN false END AS is_automated,
+        CASE CASE kind WHEN 'touch' THEN activity_type END
+            WHEN 'call' THEN pick(
+                ['connected', 'connected', 'no_answer', 'no_answer', 'no_answer', 'voicemail', 'voicemail'],
+                v(i, n, 'outcome')
+            )
+            WHEN 'voicemail' THEN 'voicemail'
+            WHEN 'meeting' THEN pick(['connected', 'connected', 'connected', 'connected', 'no_show'], v(i, n, 'outcome'))
         END AS outcome,
         NULL::VARCHAR AS asset
-    FROM (SELECT *, unnest(kinds) AS kind FROM touched)
+    FROM touched
 ), done AS (
     SELECT * FROM buyer
     UNION ALL
-    SELECT i, trap, k, kind, t, activity_type, s, s AS seen_s, actor_id, is_automated, outcome, asset FROM seller
+    SELECT i, trap, k, t, kind, activity_type, s, s AS seen_s, actor_id, is_automated, outcome, asset FROM seller
     UNION ALL
     -- A planned call: it lies after the end of the sample, and is loaded by then.
     SELECT
-        i, trap, 9, 'touch', 9, 'call', getvariable('end_s') + 1800 + (u(i, 'ahead') * 100000)::BIGINT,
+        i, trap, 9, 9, 'touch', 'call', getvariable('end_s') + 1800 + (u(i, 'ahead') * 100000)::BIGINT,
         getvariable('end_s') - 600, first_owner_id, false, 'connected', NULL
     FROM lead
     WHERE trap = 'future_activity'
     UNION ALL
     SELECT
-        i, trap, 9, 'step', 0, 'free_trial', created_s + 60, getvariable('end_s') - 60, NULL, false, NULL, NULL
+        i, trap, 9, 0, 'step', 'free_trial', created_s + 60, getvariable('end_s') - 60, NULL, false, NULL, NULL
     FROM lead
     WHERE trap = 'future_lead'
 ), versioned AS (
@@ -238,7 +248,7 @@ SELECT
     CASE WHEN trap = 'reloaded_activities' AND version = 1 AND kind = 'touch' THEN NULL ELSE outcome END AS outcome,
     asset,
     CASE WHEN version = 3 THEN true WHEN v(i, k, 'deleted known') < 0.9 OR version > 1 THEN false END AS is_deleted,
-    ts(CASE WHEN version = 1 THEN loaded_s WHEN version = 4 THEN load_s(load_s(loaded_s)) ELSE load_s(loaded_s) END) AS _loaded_at
+    ts(CASE version WHEN 1 THEN loaded_s WHEN 4 THEN load_s(load_s(loaded_s)) ELSE load_s(loaded_s) END) AS _loaded_at
 FROM versioned
 WHERE
     version = 1
@@ -287,9 +297,11 @@ WITH rated AS (
         CASE
             WHEN deal_trap = 'won_before_deadline' THEN created_s + 2400
             WHEN has_staged_deal THEN later_s(created_s, 0.8)
-            WHEN u(i, 'quick') < 0.1 THEN last_s + 90000 + (u(i, 'opening') * 1000000)::BIGINT + (u(i, 'closing') * 172800)::BIGINT
-            ELSE last_s + 86400 * 4 + (u(i, 'opening') * 1000000)::BIGINT + (u(i, 'closing') * 3500000)::BIGINT
-        END AS drawn_closed_s,
+            ELSE last_s + (u(i, 'opening') * 1000000)::BIGINT + CASE
+                WHEN u(i, 'quick') < 0.1 THEN 90000 + (u(i, 'closing') * 172800)::BIGINT
+                ELSE 345600 + (u(i, 'closing') * 3500000)::BIGINT
+            END
+        END AS closed_s,
         has_staged_deal OR deal_draw < win_chance AS is_won,
         round(
             CASE persona WHEN 'small_business' THEN 2500 WHEN 'mid_market' THEN 12000 ELSE 60000 END
@@ -303,14 +315,14 @@ WITH rated AS (
         *,
         CASE WHEN reassigned_s <= opened_s THEN next_owner_id ELSE first_owner_id END AS owner_id,
         -- An open deal's amount is mended on the way, in a third of the deals.
-        CASE WHEN has_staged_deal OR u(i, 'mended') >= 0.35 THEN NULL ELSE opened_s + (drawn_closed_s - opened_s) // 2 END AS mended_s
+        CASE WHEN NOT has_staged_deal AND u(i, 'mended') < 0.35 THEN opened_s + (closed_s - opened_s) // 2 END AS mended_s
     FROM dealt
     WHERE opened_s < least(stopped_s, getvariable('end_s'))
 ), version AS (
     SELECT *, unnest([
         {kind: 'opened', s: opened_s},
         {kind: 'mended', s: mended_s},
-        {kind: 'closed', s: drawn_closed_s},
+        {kind: 'closed', s: closed_s},
         {kind: 'reopened', s: CASE WHEN deal_trap = 'won_then_reopened' THEN later_s(created_s, 0.9) END}
     ], recursive := true)
     FROM opened
@@ -339,7 +351,7 @@ SELECT
     END AS amount,
     CASE WHEN kind = 'closed' THEN CASE WHEN is_won THEN 'won' ELSE 'lost' END ELSE 'open' END AS status,
     ts(opened_s) AS created_at,
-    CASE WHEN kind = 'closed' AND coalesce(deal_trap <> 'won_without_closed_at', true) THEN ts(drawn_closed_s) END AS closed_at,
+    CASE WHEN kind = 'closed' AND coalesce(deal_trap <> 'won_without_closed_at', true) THEN ts(closed_s) END AS closed_at,
     ts(s) AS updated_at,
     ts(CASE copy WHEN 2 THEN load_s(loaded_s) ELSE loaded_s END) AS _loaded_at
 FROM copied

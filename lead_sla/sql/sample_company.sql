@@ -8,6 +8,8 @@
 -- The outer hash is needed: one hash of several columns leaves draws of the same lead correlated.
 CREATE MACRO u(i, salt) AS (hash(hash(getvariable('seed'), i, salt)) >> 11) / 9007199254740992.0;
 CREATE MACRO v(i, k, salt) AS (hash(hash(getvariable('seed'), i, k, salt)) >> 11) / 9007199254740992.0;
+-- One of a list, from a uniform draw.
+CREATE MACRO pick(options, draw) AS options[1 + floor((draw) * len(options))::BIGINT];
 -- A delay around 1 with a long tail on both sides (log-logistic), from a uniform draw.
 CREATE MACRO spread(draw, shape) AS pow(greatest(draw, 0.0005) / greatest(1 - draw, 0.0005), shape);
 

@@ -26,8 +26,7 @@ WITH numbered AS (
     FROM numbered
 ), arrived AS (
     SELECT
-        placed.* EXCLUDE (role),
-        placed.role,
+        placed.*,
         path_choice.win_rate,
         CASE
             WHEN placed.trap IN ('touch_at_deadline', 'touch_just_late', 'future_lead') THEN 'single'
@@ -38,11 +37,11 @@ WITH numbered AS (
             WHEN placed.is_staged THEN 'tour'
             ELSE path_choice.path
         END AS path,
-        arrival.hour_s + (u(placed.i, 'second') * 3600)::BIGINT % 3600 AS arrival_s,
+        arrival.hour_s + floor(u(placed.i, 'second') * 3600)::BIGINT AS arrival_s,
         arrival.offset_s
     FROM placed
     INNER JOIN path_choice
-        ON placed.persona = path_choice.persona AND (u(placed.i, 'path') * 100)::BIGINT % 100 = path_choice.slot
+        ON placed.persona = path_choice.persona AND floor(u(placed.i, 'path') * 100)::BIGINT = path_choice.slot
     -- What is staged keeps away from the end, so that it has time to happen.
     INNER JOIN arrival
         ON placed.region = arrival.region
@@ -53,8 +52,10 @@ WITH numbered AS (
 ), described AS (
     SELECT
         *,
-        CASE trap WHEN 'future_lead' THEN getvariable('end_s') + 3600 + (u(i, 'ahead') * 172800)::BIGINT ELSE arrival_s END
-            AS created_s,
+        CASE trap
+            WHEN 'future_lead' THEN getvariable('end_s') + 3600 + (u(i, 'ahead') * 172800)::BIGINT
+            ELSE arrival_s
+        END AS created_s,
         CASE
             WHEN trap = 'persona_boundary' THEN [999, 1000, 10000, 10001][1 + role]
             WHEN persona = 'small_business' THEN pow(999, u(i, 'size'))::BIGINT
@@ -66,16 +67,14 @@ WITH numbered AS (
             WHEN trap IS NOT NULL OR u(i, 'known') < 0.88 THEN arrival_s
             WHEN u(i, 'known') < 0.94 THEN arrival_s + (u(i, 'enriched') * 15 * 86400)::BIGINT
         END AS known_s,
-        CASE
-            WHEN trap = 'persona_changed' THEN later_s(arrival_s, 0.4)
-        END AS resized_s,
+        CASE WHEN trap = 'persona_changed' THEN later_s(arrival_s, 0.4) END AS resized_s,
         CASE
             WHEN trap IS NOT NULL THEN 0
             WHEN u(i, 'routed') < 0.78 THEN 0
             WHEN u(i, 'routed') < 0.94 THEN 60 + (u(i, 'routing') * 2400)::BIGINT
             ELSE 14400 + (u(i, 'routing') * 200000)::BIGINT
         END AS routing_seconds,
-        CASE WHEN arrival_s < getvariable('joined_s') THEN 0 WHEN arrival_s < getvariable('left_s') THEN 1 ELSE 2 END AS phase,
+        (arrival_s >= getvariable('joined_s'))::INTEGER + (arrival_s >= getvariable('left_s'))::INTEGER AS phase,
         0.5 + 1.1 * u(i, 'pace') AS pace
     FROM arrived
 ), sized AS (
@@ -99,12 +98,14 @@ WITH numbered AS (
         CASE
             WHEN trap = 'never_owned' THEN NULL
             WHEN trap = 'unknown_rep' THEN 'R99'
-            ELSE routing.rep_ids[1 + (u(unit, 'rep') * len(routing.rep_ids))::BIGINT % len(routing.rep_ids)]
+            ELSE pick(routing.rep_ids, u(unit, 'rep'))
         END AS first_owner_id,
-        routing.rep_ids[1 + (u(i, 'next rep') * len(routing.rep_ids))::BIGINT % len(routing.rep_ids)] AS drawn_owner_id,
+        pick(routing.rep_ids, u(i, 'next rep')) AS drawn_owner_id,
         coalesce(trap = 'no_owner_changes' OR (trap IS NULL AND u(i, 'no changes') < 0.04), false) AS has_no_changes,
-        CASE WHEN trap IS NULL AND u(i, 'reassigned') < 0.07 THEN assigned_s + 86400 + (u(i, 'reassigning') * 2000000)::BIGINT END
-            AS drawn_reassigned_s
+        CASE
+            WHEN trap IS NULL AND u(i, 'reassigned') < 0.07
+                THEN assigned_s + 86400 + (u(i, 'reassigning') * 2000000)::BIGINT
+        END AS drawn_reassigned_s
     FROM sized
     INNER JOIN routing
         ON sized.region = routing.region
@@ -112,35 +113,39 @@ WITH numbered AS (
         AND CASE WHEN sized.known_s = sized.arrival_s THEN sized.persona ELSE 'unknown' END = routing.persona
 ), reowned AS (
     SELECT
-        * EXCLUDE (drawn_owner_id, drawn_reassigned_s),
-        -- What R05 still owned on the last day went to R04, during that day.
+        * EXCLUDE (drawn_owner_id, drawn_reassigned_s, is_handed_over),
+        CASE WHEN is_handed_over THEN 'R04' ELSE drawn_owner_id END AS next_owner_id,
         CASE
-            WHEN first_owner_id = 'R05' AND NOT has_no_changes AND coalesce(drawn_reassigned_s, assigned_s + 1) > getvariable('left_s') - 3600
-                THEN 'R04'
-            WHEN first_owner_id = 'R05' AND NOT has_no_changes AND drawn_reassigned_s IS NULL THEN 'R04'
-            ELSE drawn_owner_id
-        END AS next_owner_id,
-        CASE
-            WHEN first_owner_id = 'R05' AND NOT has_no_changes
-                THEN coalesce(
-                    CASE WHEN drawn_reassigned_s < getvariable('left_s') - 3600 THEN drawn_reassigned_s END,
-                    greatest(getvariable('left_s') - 3600, assigned_s + 60)
-                )
+            WHEN is_handed_over THEN greatest(getvariable('left_s') - 3600, assigned_s + 60)
             WHEN has_no_changes OR drawn_owner_id = first_owner_id THEN NULL
             ELSE drawn_reassigned_s
         END AS reassigned_s
-    FROM owned
+    FROM (
+        SELECT
+            *,
+            -- What R05 owns in the last hour goes to R04.
+            coalesce(
+                first_owner_id = 'R05' AND NOT has_no_changes
+                AND (
+                    drawn_reassigned_s IS NULL OR drawn_owner_id = 'R05'
+                    OR drawn_reassigned_s > getvariable('left_s') - 3600
+                ),
+                false
+            ) AS is_handed_over
+        FROM owned
+    )
 ), worked AS (
     SELECT
         reowned.*,
         coalesce(rep.median_minutes, 60)
-            * CASE WHEN arrival_s > getvariable('later_s') THEN coalesce(rep.later_factor, 1) ELSE 1 END AS median_minutes,
+            * CASE WHEN arrival_s > getvariable('later_s') THEN coalesce(rep.later_factor, 1) ELSE 1 END
+            AS median_minutes,
         coalesce(rep.care, 0.7) AS care,
         coalesce(rep.persists, 0.8) AS persists,
         coalesce(rep.catches_up, 0.5) AS catches_up,
         coalesce(rep.evenings, 0) AS evenings,
         CASE
-            WHEN trap = 'never_owned' THEN false
+            WHEN trap IN ('never_owned', 'deleted_lead', 'won_before_deadline') THEN false
             WHEN trap IS NOT NULL THEN true
             ELSE u(i, 'skipped') >= coalesce(rep.skips, 0.1)
         END AS is_worked
@@ -151,9 +156,11 @@ WITH numbered AS (
         *,
         answer_ls(
             greatest(arrival_s, assigned_s) + offset_s,
-            CASE WHEN trap IS NOT NULL THEN 900 + (u(i, 'delay') * 3600)::BIGINT
+            CASE
+                WHEN trap IS NOT NULL THEN 900 + (u(i, 'delay') * 3600)::BIGINT
                 ELSE (
                     60 * median_minutes * spread(u(i, 'delay'), 0.7)
+                    -- The backlog of the morning.
                     + CASE WHEN is_open(greatest(arrival_s, assigned_s) + offset_s) THEN 0 ELSE u(i, 'backlog') * 3600 END
                     -- A busy day: the lead waits for one to three more.
                     + CASE WHEN u(i, 'busy') < 0.08 THEN 30600 * (1 + 2 * u(i, 'busy days')) ELSE 0 END
@@ -170,9 +177,11 @@ WITH numbered AS (
             WHEN trap = 'future_lead_version' THEN getvariable('end_s') + 86400
             WHEN trap IS NOT NULL THEN NULL
             WHEN u(i, 'junk') < 0.012 THEN created_s + 120 + (u(i, 'disqualifying') * 3000)::BIGINT
-            WHEN is_worked AND u(i, 'disqualified') < 0.075 THEN first_touch_s + 600 + (u(i, 'disqualifying') * 1300000)::BIGINT
+            WHEN is_worked AND u(i, 'disqualified') < 0.075
+                THEN first_touch_s + 600 + (u(i, 'disqualifying') * 1300000)::BIGINT
             -- Most of the leads that nobody answered are given up in the end.
-            WHEN NOT is_worked AND u(i, 'disqualified') < 0.6 THEN arrival_s + 1000000 + (u(i, 'disqualifying') * 2500000)::BIGINT
+            WHEN NOT is_worked AND u(i, 'disqualified') < 0.6
+                THEN arrival_s + 1000000 + (u(i, 'disqualifying') * 2500000)::BIGINT
         END AS disqualified_s,
         CASE
             WHEN trap = 'opted_out' THEN first_touch_s + 1200
@@ -181,7 +190,7 @@ WITH numbered AS (
         CASE
             WHEN trap IN ('merged', 'merge_chain', 'merged_into_test_lead') AND role = 0 THEN later_s(arrival_s, 0.45)
             -- Half of the chains close from the far end: the survivor is merged before the lead that was merged into it.
-            WHEN trap = 'merge_chain' AND role = 1 THEN later_s(arrival_s, CASE WHEN i // 1000 % 2 = 0 THEN 0.6 ELSE 0.3 END)
+            WHEN trap = 'merge_chain' AND role = 1 THEN later_s(arrival_s, [0.6, 0.3][1 + i // 1000 % 2])
             WHEN trap = 'merge_cycle' THEN later_s(arrival_s, 0.3 + 0.1 * role)
             WHEN trap IN ('merge_into_itself', 'merge_missing_survivor') THEN later_s(arrival_s, 0.4)
         END AS merged_s,
@@ -193,7 +202,8 @@ WITH numbered AS (
             WHEN trap = 'merge_into_itself' THEN i
             WHEN trap = 'merge_missing_survivor' THEN 90000000 + i
         END AS survivor_i,
-        CASE WHEN trap IN ('deleted_lead', 'undeleted_lead', 'lead_deleted_twice') THEN later_s(arrival_s, 0.35) END AS deleted_s,
+        CASE WHEN trap IN ('deleted_lead', 'undeleted_lead', 'lead_deleted_twice') THEN later_s(arrival_s, 0.35) END
+            AS deleted_s,
         CASE WHEN trap = 'undeleted_lead' THEN later_s(arrival_s, 0.6) END AS undeleted_s,
         CASE WHEN trap = 'lead_deleted_twice' THEN later_s(arrival_s, 0.55) END AS deleted_again_s
     FROM touched
@@ -222,22 +232,26 @@ SELECT
 FROM ended;
 
 CREATE OR REPLACE TABLE owner_changes AS
-SELECT
-    'L' || lpad(i::VARCHAR, 8, '0') AS lead_id,
-    CASE copy.copy WHEN 2 THEN drawn.other_id ELSE owner_id END AS owner_id,
-    ts(s) AS changed_at,
-    ts(CASE copy.copy WHEN 2 THEN load_s(loaded_s) ELSE loaded_s END) AS _loaded_at
-FROM (
-    SELECT i, trap, next_owner_id, change.s, change.owner_id, load_s(greatest(change.s, created_s)) AS loaded_s
-    FROM (SELECT i, trap, next_owner_id, created_s, unnest(owner_list) AS change FROM lead)
+WITH change AS (
+    SELECT
+        lead_id,
+        change.s,
+        change.owner_id,
+        load_s(greatest(change.s, created_s)) AS loaded_s,
+        -- 1: the change; again 1: an exact duplicate; 2: the same change, corrected in a later load.
+        unnest(
+            CASE trap WHEN 'duplicate_rows' THEN [1, 1] WHEN 'owner_change_corrected' THEN [1, 2] ELSE [1] END
+        ) AS copy
+    FROM (SELECT lead_id, trap, created_s, unnest(owner_list) AS change FROM lead)
     WHERE change.s < getvariable('end_s')
-) AS change
--- 1: the change; again 1: an exact duplicate; 2: the same change, corrected in a later load.
-CROSS JOIN LATERAL (
-    SELECT unnest(CASE trap WHEN 'duplicate_rows' THEN [1, 1] WHEN 'owner_change_corrected' THEN [1, 2] ELSE [1] END) AS copy
-) AS copy
-CROSS JOIN LATERAL (SELECT CASE owner_id WHEN 'R01' THEN 'R04' ELSE 'R01' END AS other_id) AS drawn
-WHERE copy.copy = 1 OR load_s(loaded_s) > loaded_s
+)
+SELECT
+    lead_id,
+    CASE WHEN copy = 1 THEN owner_id WHEN owner_id = 'R01' THEN 'R04' ELSE 'R01' END AS owner_id,
+    ts(s) AS changed_at,
+    ts(CASE copy WHEN 1 THEN loaded_s ELSE load_s(loaded_s) END) AS _loaded_at
+FROM change
+WHERE copy = 1 OR load_s(loaded_s) > loaded_s
 ORDER BY _loaded_at, lead_id, changed_at;
 
 CREATE OR REPLACE TABLE leads AS
@@ -246,7 +260,8 @@ WITH version AS (
         lead.*,
         unnest(list_sort(list_distinct(list_filter(
             [
-                created_s, known_s, resized_s, disqualified_s, opted_out_s, merged_s, deleted_s, undeleted_s, deleted_again_s,
+                created_s, known_s, resized_s, disqualified_s, opted_out_s, merged_s,
+                deleted_s, undeleted_s, deleted_again_s,
                 CASE WHEN trap = 'merge_without_date' AND role = 0 THEN later_s(arrival_s, 0.4) END
             ] || list_transform(owner_list, lambda change: greatest(change.s, created_s)),
             lambda s: s IS NOT NULL AND (
@@ -274,18 +289,24 @@ SELECT
     ts(s) AS updated_at,
     CASE WHEN trap = 'test_lead' OR (trap = 'merged_into_test_lead' AND role = 1) THEN 'test+' || i ELSE 'user' || i END
         || '@example.com' AS email,
-    CASE WHEN u(i, 'company known') < 0.9 THEN
-        ['Northwind', 'Blue River', 'Acorn', 'Summit', 'Harbor', 'Vertex', 'Orchid', 'Granite', 'Lumen', 'Cedar']
-            [1 + (u(i, 'company') * 10)::BIGINT % 10] || ' '
-        || ['Logistics', 'Foods', 'Systems', 'Health', 'Energy', 'Media', 'Finance', 'Retail']
-            [1 + (u(i, 'trade') * 8)::BIGINT % 8] || ' ' || (u(i, 'company no') * 900 + 100)::BIGINT
+    CASE
+        WHEN u(i, 'company known') < 0.9
+            THEN pick(
+                ['Northwind', 'Blue River', 'Acorn', 'Summit', 'Harbor', 'Vertex', 'Orchid', 'Granite', 'Lumen', 'Cedar'],
+                u(i, 'company')
+            )
+            || ' '
+            || pick(
+                ['Logistics', 'Foods', 'Systems', 'Health', 'Energy', 'Media', 'Finance', 'Retail'], u(i, 'trade')
+            )
+            || ' ' || 100 + (u(i, 'company number') * 900)::BIGINT
     END AS company_name,
     CASE
         WHEN trap = 'persona_changed' AND s < resized_s THEN CASE persona WHEN 'enterprise' THEN 250 ELSE 25000 END
         WHEN trap = 'lead_corrected' AND copy = 1 THEN employee_count + 1
         WHEN s >= known_s OR trap = 'future_lead' THEN employee_count
     END AS employee_count,
-    countries[1 + (u(i, 'country') * 5)::BIGINT % 5] AS country_code,
+    pick(countries, u(i, 'country')) AS country_code,
     CASE
         WHEN u(i, 'source') < 0.28 THEN 'organic_search'
         WHEN u(i, 'source') < 0.50 THEN 'paid_search'
@@ -300,8 +321,10 @@ SELECT
         ELSE list_last(list_filter(owner_list, lambda change: change.s <= s)).owner_id
     END AS owner_id,
     CASE WHEN s >= disqualified_s THEN ts(disqualified_s) END AS disqualified_at,
-    CASE WHEN s >= disqualified_s THEN
-        ['no budget', 'student', 'competitor', 'wrong contact', 'spam'][1 + (u(i, 'reason') * 5)::BIGINT % 5]
+    CASE
+        WHEN s >= disqualified_s AND NOT is_worked THEN 'no response'
+        WHEN s >= disqualified_s
+            THEN pick(['no budget', 'student', 'competitor', 'wrong contact', 'spam'], u(i, 'reason'))
     END AS disqualified_reason,
     CASE WHEN s >= opted_out_s THEN ts(opted_out_s) END AS opted_out_at,
     CASE WHEN s >= merged_s OR (trap = 'merge_without_date' AND s >= later_s(arrival_s, 0.4))
