@@ -341,13 +341,9 @@ class _Dice:
 # --- agreements -------------------------------------------------------------------------------------------------------
 
 
+@lru_cache
 def plain_policy() -> dict[str, list[Row]]:
     """The agreement of the book: nothing changes, the office in New York is open from 09:00 to 17:30, no rules."""
-    return _plain_policy()
-
-
-@lru_cache
-def _plain_policy() -> dict[str, list[Row]]:
     plain = _Terms(_Dice(Random(0)), SCENES[0], is_plain=True)
     return plain.policy()
 
