@@ -229,14 +229,16 @@ judged as (
             {%- endif %}
             else 0
         end as level,
-        case
-            when measured.observed < {{ bounds.error_below }} then {{ bounds.error_below }}
-            {%- if bounds.warn_above %}
-            when measured.observed > {{ bounds.error_above }} then {{ bounds.error_above }}
-            when measured.observed > {{ bounds.warn_above }} then {{ bounds.warn_above }}
-            {%- endif %}
-            else {{ bounds.warn_below }}
-        end as bound,
+        cast(
+            case
+                when measured.observed < {{ bounds.error_below }} then {{ bounds.error_below }}
+                {%- if bounds.warn_above %}
+                when measured.observed > {{ bounds.error_above }} then {{ bounds.error_above }}
+                when measured.observed > {{ bounds.warn_above }} then {{ bounds.warn_above }}
+                {%- endif %}
+                else {{ bounds.warn_below }}
+            end as {{ type_double() }}
+        ) as bound,
         -- Rounded away from the bound: what is below it must not read as if it were on it.
         cast(
             case
