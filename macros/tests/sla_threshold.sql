@@ -231,6 +231,7 @@ judged as (
         end as level,
         cast(
             case
+                when measured.population < {{ bounds.minimum_population }} then {{ bounds.warn_below }}
                 when measured.observed < {{ bounds.error_below }} then {{ bounds.error_below }}
                 {%- if bounds.warn_above %}
                 when measured.observed > {{ bounds.error_above }} then {{ bounds.error_above }}
