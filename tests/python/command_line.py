@@ -40,11 +40,11 @@ class CommandLine:
 
     @property
     def warehouse(self) -> Path:
-        return self.data / "warehouse.duckdb"
+        return Path(self.environment()["LEAD_SLA_WAREHOUSE"])
 
     @property
     def published(self) -> Path:
-        return self.data / "published"
+        return Path(self.environment()["LEAD_SLA_PUBLISHED"])
 
     def with_settings(self, **settings: str) -> CommandLine:
         """The same with further environment variables."""
@@ -56,8 +56,8 @@ class CommandLine:
             **os.environ,
             "PYTHONPATH": str(PROJECT),
             "LEAD_SLA_RAW": str(self.raw),
-            "LEAD_SLA_WAREHOUSE": str(self.warehouse),
-            "LEAD_SLA_PUBLISHED": str(self.published),
+            "LEAD_SLA_WAREHOUSE": str(self.data / "warehouse.duckdb"),
+            "LEAD_SLA_PUBLISHED": str(self.data / "published"),
             "DBT_TARGET_PATH": str(self.data / "target"),
             "DBT_LOG_PATH": str(self.data / "logs"),
             **dict(self.settings),

@@ -10,12 +10,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import pytest
 from command_line import CommandLine, Finished, contents
-from project_copy import PROJECT, ProjectCopy, copy_project
+from project_copy import PROJECT, copy_project
 
 from lead_sla.errors import AS_THEY_WERE, FAILED, REFUSED, RefusedInput, translate
 from lead_sla.publish import publish
@@ -30,12 +31,19 @@ def published_before(built_warehouse: Path, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture
-def lead_sla(tmp_path: Path, sample_raw: Path, published_before: Path, sample_build: ProjectCopy) -> CommandLine:
-    """The command line over a copy of the sample's raw data, with something published already."""
-    data = tmp_path / "data"
+def lead_sla(tmp_path: Path, sample_raw: Path, published_before: Path) -> CommandLine:
+    """The command line over a copy of the sample's raw data, with something published already, and no warehouse yet.
+
+    The warehouse has the same path in all tests: dbt then need not read the whole project in each of them.
+    """
+    data, shared = tmp_path / "data", published_before.parent
     shutil.copytree(sample_raw, tmp_path / "raw")
     shutil.copytree(published_before, data / "published", symlinks=True)
-    return CommandLine(PROJECT, data, tmp_path / "raw")
+    for left in shared.glob("warehouse*"):
+        left.unlink()
+    return CommandLine(PROJECT, data, tmp_path / "raw").with_settings(
+        LEAD_SLA_WAREHOUSE=str(shared / "warehouse.duckdb"), DBT_TARGET_PATH=str(shared / "target")
+    )
 
 
 def one_file(raw: Path, table: str) -> Path:
@@ -171,7 +179,7 @@ def test_a_policy_cell_of_the_wrong_type(lead_sla: CommandLine, tmp_path: Path) 
     rules = (PROJECT / "seeds/policy/sales_sla_rules.csv").read_text().replace("168", "one week")
     copy = copy_project(tmp_path / "project", {"sales_sla_rules": rules})
     with nothing_changes(lead_sla):
-        run = CommandLine(copy.folder, lead_sla.data, lead_sla.raw)("build")
+        run = replace(lead_sla, folder=copy.folder)("build")
     refused(run, REFUSED, "sales_sla_rules.csv line 3, column within_hours: 'one week' is not a number")
 
 
@@ -179,7 +187,7 @@ def test_a_policy_that_contradicts_itself(lead_sla: CommandLine, tmp_path: Path)
     rules = (PROJECT / "seeds/policy/sales_sla_rules.csv").read_text().replace("free_trial", "free_tryal")
     copy = copy_project(tmp_path / "project", {"sales_sla_rules": rules})
     with nothing_changes(lead_sla):
-        run = CommandLine(copy.folder, lead_sla.data, lead_sla.raw)("build")
+        run = replace(lead_sla, folder=copy.folder)("build")
     refused(run, REFUSED, "The policy is wrong", "sales_sla_rules", "free_tryal", "seeds/policy")
 
 
@@ -205,7 +213,7 @@ def test_a_damaged_warehouse(lead_sla: CommandLine) -> None:
 
 
 def test_a_second_build_at_once(lead_sla: CommandLine) -> None:
-    with (lead_sla.data / "warehouse.duckdb.lock").open("w") as lock:
+    with lead_sla.warehouse.with_name("warehouse.duckdb.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         lock.write("process 4711, since 2026-06-18 15:00:00 UTC\n")
         lock.flush()
@@ -214,7 +222,7 @@ def test_a_second_build_at_once(lead_sla: CommandLine) -> None:
 
 
 def test_the_lock_of_a_killed_build_is_no_lock(lead_sla: CommandLine) -> None:
-    (lead_sla.data / "warehouse.duckdb.lock").write_text("process 4711, since 2026-06-18 15:00:00 UTC\n")
+    lead_sla.warehouse.with_name("warehouse.duckdb.lock").write_text("process 4711, since 2026-06-18 15:00:00 UTC\n")
     shutil.rmtree(lead_sla.raw / "reps")
     refused(lead_sla("build"), REFUSED, "Table reps is missing")
 
