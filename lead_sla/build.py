@@ -22,7 +22,7 @@ from lead_sla.settings import Settings, display
 from lead_sla.terminal import print_list, stage
 
 SAMPLE_LEADS, SAMPLE_DAYS, SAMPLE_SEED = 20_000, 180, 42
-_SHOWN = 12
+_SHOWN = 8
 
 
 def build(
@@ -172,14 +172,15 @@ def show_notes(console: Console, notes: Mapping[str, Any]) -> None:
         console: where to.
         notes: lists of sentences: `findings` about the data, and `broken_promises`.
     """
-    for kind, one, many in (
-        ("findings", "warning", "warnings"),
-        ("broken_promises", "promise not kept", "promises not kept"),
+    # Of a promise, what was measured; its reason stands in the test.
+    promises = [sentence.split(". ")[0] for sentence in notes.get("broken_promises", [])]
+    for sentences, one, many in (
+        (notes.get("findings", []), "warning", "warnings"),
+        (promises, "promise not kept", "promises not kept"),
     ):
-        sentences = notes.get(kind, [])
         if sentences:
             console.print(Text(f"\n{len(sentences)} {one if len(sentences) == 1 else many}", style="bold yellow"))
-            more = [f"and {len(sentences) - _SHOWN} more, in the run's run.json"] if len(sentences) > _SHOWN else []
+            more = [f"and {len(sentences) - _SHOWN} more, in current/run.json"] if len(sentences) > _SHOWN else []
             print_list(console, [*sentences[:_SHOWN], *more])
 
 
