@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 from collections.abc import Callable
@@ -53,7 +54,8 @@ def _variables(context: click.Context, parameter: click.Parameter, value: str | 
         variables = None
     if not isinstance(variables, dict):
         raise click.BadParameter("give a YAML mapping such as '{pacing: business_days}'")
-    return variables
+    # YAML reads a bare date or timestamp as one; dbt variables are texts and numbers.
+    return json.loads(json.dumps(variables, default=str))
 
 
 def _instant(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:

@@ -22,6 +22,8 @@ POLICY = "policy"
 _BUILD = ("build", "--exclude-resource-type", "unit_test", "--exclude", f"tag:{THRESHOLD}")
 _THRESHOLDS = ("test", "--select", f"tag:{THRESHOLD}")
 _STEPS = {"parse": "reading the project", "build": "checking the raw tables", "test": "measuring the promises"}
+# What is skipped was kept from running by something that failed, which is told.
+_HARMLESS = ("success", "pass", "warn", "skipped", "no-op")
 _SHOWN = 12
 
 # What the macro explain_failures prints: `[policy] error one_row_per_rule: sales_sla_rules (rule_id x): ...`
@@ -53,7 +55,7 @@ class Node:
 
         Everything that failed does, but for a promise that was measured and found broken.
         """
-        return self.status in ("error", "fail", "runtime error") and not (self.is_threshold and self.status == "fail")
+        return self.status not in _HARMLESS and not (self.is_threshold and self.status == "fail")
 
     def sentence(self) -> str:
         """Say what happened, where the test itself printed no sentence."""
@@ -169,7 +171,7 @@ def _run(settings: Settings, variables: Mapping[str, Any], doing: Report) -> Out
     log = display(Path(os.environ.get("DBT_LOG_PATH", settings.project / "logs")) / "dbt.log")
     if exceptions:
         raise _exception(exceptions[0], log)
-    if status and not any(node.status not in ("success", "pass", "warn", "skipped") for node in outcome.nodes):
+    if status and not any(node.status not in _HARMLESS for node in outcome.nodes):
         raise translate(last_words) or LeadSlaError(
             f"dbt stopped with status {status}",
             where=log,

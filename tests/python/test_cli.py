@@ -15,6 +15,7 @@ from rich.console import Console
 
 from lead_sla import build as job
 from lead_sla import dbt_build, policy, raw, summary
+from lead_sla.cli import cli
 from lead_sla.dbt_build import Node, Outcome
 from lead_sla.errors import BuildFailed, LeadSlaError, RefusedInput
 from lead_sla.fingerprint import fingerprint
@@ -53,6 +54,16 @@ def test_an_empty_variable_is_no_path(tmp_path: Path, monkeypatch: pytest.Monkey
     settings = Settings.from_environment({"LEAD_SLA_RAW": ""})
     assert settings.raw == PROJECT / "data" / "raw"
     assert settings.raw_is_default
+
+
+def test_a_bare_date_in_vars_is_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {}
+    monkeypatch.setattr(job, "build", lambda settings, console, **options: given.update(options))
+    cli.main(["build", "--vars", "{as_of: 2026-05-01, pace_tolerance: 0.2}"], standalone_mode=False)
+    assert given["variables"] == {"as_of": "2026-05-01", "pace_tolerance": 0.2}
+
+    cli.main(["build", "--as-of", "2026-05-01T12:00Z"], standalone_mode=False)
+    assert given["variables"] == {"as_of": "2026-05-01 12:00:00"}
 
 
 # --- sample data

@@ -8,6 +8,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import threading
 from datetime import datetime
 from pathlib import Path
 
@@ -143,6 +144,30 @@ def test_a_reader_with_an_open_connection_keeps_its_version(warehouse: Path, pub
         assert reader.execute("select count(*) from marts.dim_reps").fetchall() == [(3,)]
         # A second connection of the same process sees the new version, though the link has the same name.
         assert reps_seen_by_a_reader(published) == 4 + KEPT_RUNS + 1
+
+
+def test_a_reader_at_any_moment_finds_whole_marts(warehouse: Path, published: Path) -> None:
+    publish(warehouse, published)
+    seen: list[object] = []
+    stop = threading.Event()
+
+    def keep_reading() -> None:
+        while not stop.is_set():
+            try:
+                with duckdb.connect(str(published / "marts.duckdb"), read_only=True) as reader:
+                    seen.append(reader.execute("select count(*) from marts.dim_reps").fetchall()[0][0])
+            except duckdb.Error as error:
+                seen.append(error)
+
+    thread = threading.Thread(target=keep_reading)
+    thread.start()
+    for reps in (5, 7, 11):
+        publish(make_warehouse(warehouse, reps=reps), published)
+    stop.set()
+    thread.join()
+
+    assert len(seen) > 3
+    assert set(seen) <= {3, 5, 7, 11}
 
 
 def test_the_last_runs_are_kept_by_the_time_of_their_publication(tmp_path: Path, published: Path) -> None:
