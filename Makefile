@@ -55,11 +55,11 @@ format: environment ## mend the style of Python and SQL
 
 # uv works in an environment of its own, which is thrown away. ARGS=--upgrade takes the newest versions.
 lock: ## lock requirements/*.in anew, with hashes
-	@python3 -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
-	@.venv-lock/bin/$(LOCK) $(ARGS) requirements/dev.in --output-file requirements/dev.txt
-	@.venv-lock/bin/$(LOCK) $(ARGS) requirements/runtime.in --constraints requirements/dev.txt --output-file requirements/runtime.txt
-	@rm -rf .venv-lock
+	@python3 -m venv target/lock && target/lock/bin/pip install --quiet uv
+	@target/lock/bin/$(LOCK) $(ARGS) requirements/dev.in --output-file requirements/dev.txt
+	@target/lock/bin/$(LOCK) $(ARGS) requirements/runtime.in --constraints requirements/dev.txt --output-file requirements/runtime.txt
+	@rm -rf target/lock
 
 clean: ## remove what was built: environment, dbt's targets and logs, caches; data/ stays
-	@rm -rf .venv .venv-lock target logs .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv target logs .pytest_cache .ruff_cache .hypothesis
 	@find lead_sla tests -name __pycache__ -type d -prune -exec rm -rf {} +
