@@ -11,5 +11,5 @@ where
     {{ in_force('rules', local_date(as_of())) }}
     {%- set rules = promised('sales', 'rule_id') %}
     {%- if rules %}
-    and rules.rule_id not in {{ text_list(rules) }}
+        and rules.rule_id not in {{ text_list(rules) }}
     {%- endif %}

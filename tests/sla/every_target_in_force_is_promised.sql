@@ -11,5 +11,5 @@ where
     targets.target_month = cast({{ dbt.date_trunc('month', local_date(as_of())) }} as date)
     {%- set personas = promised('marketing', 'persona') %}
     {%- if personas %}
-    and targets.persona not in {{ text_list(personas) }}
+        and targets.persona not in {{ text_list(personas) }}
     {%- endif %}
