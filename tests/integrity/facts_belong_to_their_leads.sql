@@ -15,11 +15,11 @@ with leads as (
 
 facts as (
     {%- for name, fact in facts.items() %}
-    select distinct
-        lead_id,
-        '{{ name }}' as fact
-    from {{ fact }}
-    {{ 'union all' if not loop.last }}
+        select distinct
+            lead_id,
+            '{{ name }}' as fact
+        from {{ fact }}
+        {{ 'union all' if not loop.last }}
     {%- endfor %}
 )
 

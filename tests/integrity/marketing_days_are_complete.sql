@@ -28,15 +28,27 @@ spans as (
     from firsts
 ),
 
+lengths as (
+    select
+        first_date,
+        last_date,
+        1 + {{ dbt.datediff(
+            'first_date',
+            'last_date',
+            'day'
+        ) }} as day_count
+    from spans
+    where first_date <= last_date
+),
+
 expected as (
     select
         personas.persona,
-        spans.first_date,
-        spans.last_date,
-        {{ dbt.datediff('spans.first_date', 'spans.last_date', 'day') }} + 1 as days
+        lengths.first_date,
+        lengths.last_date,
+        lengths.day_count
     from personas
-    cross join spans
-    where spans.first_date <= spans.last_date
+    cross join lengths
 ),
 
 found as (
@@ -44,18 +56,18 @@ found as (
         persona,
         min(date_day) as first_date,
         max(date_day) as last_date,
-        count(*) as days
+        count(*) as day_count
     from {{ ref('fct_marketing_sla_daily') }}
     group by persona
 ),
 
 differing as (
-    {{ differences('expected', 'found', ['persona', 'first_date', 'last_date'], ['days']) }}
+    {{ differences('expected', 'found', ['persona', 'first_date', 'last_date'], ['day_count']) }}
 )
 
 select
     {{ sentence(
-        "{persona}: fct_marketing_sla_daily has {found_days} days from {first_date} to {last_date}, where {expected_days} are expected. "
+        "{persona}: fct_marketing_sla_daily has {found_day_count} days from {first_date} to {last_date}, where {expected_day_count} are expected. "
         ~ "Look at int_marketing_sla__days."
     ) }} as problem
 from differing

@@ -1,4 +1,5 @@
--- Without a single row in the raw tables, and without `var('as_of')`, there is no instant of which the marts could be true.
+-- Without a single row in the raw tables, and without `var('as_of')`, there is no instant of which the marts could be
+-- true.
 
 select
     {{ sentence(

@@ -1,8 +1,8 @@
 -- Activities, owner changes and deals of leads that the CRM never landed count for nobody.
 {%- set logged = {
-    'activities': [ref('stg_crm__activities'), 'activity_id'],
-    'owner_changes': [ref('stg_crm__owner_changes'), 'lead_id'],
-    'deals': [ref('stg_crm__deals'), 'deal_id'],
+    'activities': ref('stg_crm__activities'),
+    'owner_changes': ref('stg_crm__owner_changes'),
+    'deals': ref('stg_crm__deals'),
 } %}
 
 with leads as (
@@ -10,12 +10,12 @@ with leads as (
 ),
 
 logged as (
-    {%- for table, found in logged.items() %}
-    select
-        '{{ table }}' as table_name,
-        lead_id
-    from {{ found[0] }}
-    {{ 'union all' if not loop.last }}
+    {%- for table, relation in logged.items() %}
+        select
+            '{{ table }}' as table_name,
+            lead_id
+        from {{ relation }}
+        {{ 'union all' if not loop.last }}
     {%- endfor %}
 ),
 
