@@ -18,7 +18,7 @@
     {%- set files = (folder ~ '/' ~ table.name ~ '/**/*.parquet') | replace("'", "''") -%}
     {%- set landed = run_query("select 1 from glob('" ~ files ~ "') limit 1").rows -%}
     {%- if not landed and not raw_is_optional(table) -%}
-        {%- do refuse("table " ~ table.name ~ " is missing: there is no Parquet file under " ~ folder ~ "/" ~ table.name ~ "/, and the build cannot do without it") -%}
+        {%- do refuse("table " ~ table.name ~ " is missing: there is no Parquet file under " ~ folder ~ "/" ~ table.name ~ "/, and the build cannot do without it", table.name) -%}
     {%- endif -%}
     {%- set read = "read_parquet('" ~ files ~ "', union_by_name = true, hive_partitioning = false)" -%}
     {%- set types = {} -%}
@@ -31,13 +31,13 @@
     {%- for column in table.columns.values() -%}
         {%- set there = types.get(column.name | lower) -%}
         {%- if landed and not there and not raw_is_optional(column) -%}
-            {%- do refuse("table " ~ table.name ~ " has no column " ~ column.name ~ " (" ~ column.data_type ~ ") in the files under " ~ folder ~ "/" ~ table.name ~ "/: land it, or map it in staging") -%}
+            {%- do refuse("table " ~ table.name ~ " has no column " ~ column.name ~ " (" ~ column.data_type ~ ") in the files under " ~ folder ~ "/" ~ table.name ~ "/: land it, or map it in staging", table.name, column.name) -%}
         {%- endif -%}
         {%- if there and not duckdb_type_fits(there, column.data_type) -%}
             {#- A loader that never saw a value often guesses another type: a column of nulls alone fits every type. -#}
             {%- if run_query('select 1 from ' ~ read ~ ' where "' ~ column.name ~ '" is not null limit 1').rows -%}
                 {%- set hint = ': land UTC timestamps without a zone' if 'WITH TIME ZONE' in there else ': land it in the type of the contract' -%}
-                {%- do refuse("column " ~ column.name ~ " of table " ~ table.name ~ " is " ~ there ~ " in the files under " ~ folder ~ "/" ~ table.name ~ "/, where the contract says " ~ column.data_type ~ hint) -%}
+                {%- do refuse("column " ~ column.name ~ " of table " ~ table.name ~ " is " ~ there ~ " in the files under " ~ folder ~ "/" ~ table.name ~ "/, where the contract says " ~ column.data_type ~ hint, table.name, column.name) -%}
             {%- endif -%}
             {%- set there = none -%}
         {%- endif -%}

@@ -25,8 +25,28 @@
     {%- endif -%}
 {%- endmacro %}
 
-{% macro refuse(problem) -%}
-    {{ exceptions.raise_compiler_error('[raw] ' ~ problem ~ '. Nothing was built.') }}
+{#-
+  For the gate (lead_sla/gate), which wants every problem of what was landed and not the first alone: makes the tables readable
+  as a build would, and writes down what a build would refuse. What does not fit the contract is null there.
+  Leaves schema `raw`, and in it `contract_problems` (one row per problem). `dbt run-operation collect_raw_problems`
+-#}
+{% macro collect_raw_problems() -%}
+    {%- do run_query('create schema if not exists raw') -%}
+    {%- do run_query('create table raw.contract_problems (table_name varchar, column_name varchar, problem varchar)') -%}
+    {%- do adapter.dispatch('prepare_raw_tables', 'lead_sla')() -%}
+{%- endmacro %}
+
+{#- Ends the run with a sentence; where problems are collected, writes it down and goes on. -#}
+{% macro refuse(problem, table=none, column=none) -%}
+    {%- if flags.WHICH == 'run-operation' -%}
+        {%- set values = [] -%}
+        {%- for value in (table, column, problem) -%}
+            {%- do values.append(dbt.string_literal(value | replace("'", "''")) if value else 'null') -%}
+        {%- endfor -%}
+        {%- do run_query('insert into raw.contract_problems values (' ~ values | join(', ') ~ ')') -%}
+    {%- else -%}
+        {{ exceptions.raise_compiler_error('[raw] ' ~ problem ~ '. Nothing was built.') }}
+    {%- endif -%}
 {%- endmacro %}
 
 {#- Elsewhere a loader fills the tables of schema `raw`; the database itself names one that is missing. -#}
