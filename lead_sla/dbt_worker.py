@@ -59,6 +59,8 @@ def main(commands: list[list[str]], out: TextIO) -> int:
             tell("finish", name=data.node_info.node_name)
         elif name in ("JinjaLogInfo", "JinjaLogWarning", "PrintEvent"):
             tell("said", text=event.info.msg)
+        elif name in ("RunningOperationCaughtError", "RunningOperationUncaughtError"):
+            tell("exception", text=data.exc)
         elif event.info.level == "warn" and name not in _TOLD_BY_RESULTS:
             tell("warning", text=event.info.msg)
 

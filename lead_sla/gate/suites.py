@@ -47,7 +47,7 @@ class Check:
         column: the column that is looked at.
         kind: `filled` (no null), `empty` (null: the column says what is wrong), `between`, or `one_of`.
         expects: what is expected, a sentence without its full stop.
-        finds: what is wrong where it is not so, after "12 rows (0.4 %)"; a table of one row an object tells itself.
+        finds: what is wrong where it is not so, after "12 of 300 rows"; empty where the column is the sentence itself.
         todo: what follows, and what to do: sentences.
         why: why the bound is where it is, and of this severity: a sentence without its full stop.
         mends: who mends it.
@@ -101,7 +101,7 @@ def _columns() -> list[Check]:
             "empty",
             "Every column of the contract is landed, in the type of the contract",
             "",
-            "Nothing else of the tables was looked at.",
+            "Nothing else was looked at.",
             "the build would refuse it",
             LOADER,
             error_above=0,

@@ -131,14 +131,14 @@ def _versions(table: Table) -> str:
 
         select
             versions.*,
-            null::varchar as repetition,
+            null::boolean as repetition,
             null::varchar as conflict
         from raw.{table.name} as versions
         anti join repeated using ({key})
         union all
         select
             versions.*,
-            if(row_number() over (partition by versions) > 1, 'equal in every column', null) as repetition,
+            if(row_number() over (partition by versions) > 1, true, null) as repetition,
             nullif(concat_ws(', ',
 {differing}
             ), '') as conflict

@@ -22,7 +22,11 @@ select
     problems.problem,
     if(
         named.data_type is null and named.landed_type is not null,
-        concat('column ', named.column_name, ' (', named.landed_type, ') is landed, and the contract does not know it'), null
+        concat(
+            'column ', named.column_name, ' of table ', named.table_name, ' is landed (', named.landed_type,
+            '), and the contract does not know it'
+        ),
+        null
     ) as unknown
 from named
 full outer join raw.contract_problems as problems

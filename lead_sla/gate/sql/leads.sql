@@ -14,7 +14,7 @@ select
     versions._loaded_at,
     versions.conflict,
     versions.repetition,
-    if(versions.employee_count is null and is_landed('leads', 'employee_count'), 'unknown', null) as no_employee_count,
+    if(versions.employee_count is null and is_landed('leads', 'employee_count'), true, null) as no_employee_count,
     if(reps.rep_id is null, versions.owner_id, null) as unknown_owner,
     if(leads.lead_id is null, versions.merged_into_lead_id, null) as unknown_survivor,
     if(versions.updated_at < versions.created_at, strftime(versions.updated_at, '%Y-%m-%d %H:%M'), null) as updated_too_early,

@@ -101,15 +101,15 @@ told as (
     select
         *,
         concat(
-            'nothing was loaded since ', strftime(newest_load, '%Y-%m-%d %H:%M'), ' UTC, ', said_age(age_hours), ' ago (late after ',
+            'raw ', table_name, ': nothing was loaded since ', strftime(newest_load, '%Y-%m-%d %H:%M'), ' UTC, ', said_age(age_hours), ' ago (late after ',
             said_age(warn_hours), ', refused after ' || said_age(error_hours), ')'
         ) as age,
         concat(
-            said_number(lost_rows), if(lost_rows = 1, ' row', ' rows'), ' fewer than at ',
+            'raw ', table_name, ': ', said_number(lost_rows), if(lost_rows = 1, ' row', ' rows'), ' fewer than at ',
             strftime(last_checked_at, '%Y-%m-%d %H:%M'), ' UTC'
         ) as loss,
         concat(
-            said_number(new_rows), if(new_rows = 1, ' new row', ' new rows'), ' in a day, where ', said_number(usual_low), ' to ',
+            'raw ', table_name, ': ', said_number(new_rows), if(new_rows = 1, ' new row', ' new rows'), ' in a day, where ', said_number(usual_low), ' to ',
             said_number(usual_high), ' are usual (', days_compared, ' days compared)'
         ) as amount
     from measured
