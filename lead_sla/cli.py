@@ -19,7 +19,7 @@ from lead_sla import build as job
 from lead_sla import publish as publishing
 from lead_sla.errors import AS_THEY_WERE, LeadSlaError, RefusedInput, explain
 from lead_sla.settings import Settings, display
-from lead_sla.terminal import make_console, stage
+from lead_sla.terminal import make_console, print_list, stage
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -158,6 +158,78 @@ def sample(leads: int, days: int, seed: int, out: Path | None) -> None:
         rows = job.sample(folder, leads, days, seed)
         current.result(", ".join(f"{count:,} {table}" for table, count in rows.items()))
     console.print(f"  in {display(folder)}; counts are rows, of which a lead or an activity may have several versions")
+
+
+@cli.command(epilog=EXIT_CODES)
+@click.option(
+    "--now",
+    callback=_instant,
+    metavar="UTC",
+    help="Judge ages, and what lies in the future, by this instant instead of the clock.",
+)
+@click.option(
+    "--accept-counts", is_flag=True, help="Rows were taken away on purpose: begin the history of row counts anew."
+)
+def check(now: str | None, accept_counts: bool) -> None:
+    """Check what was landed, without building anything (Great Expectations).
+
+    Errors are refused; warnings are told. The page shows every check. docs/data-checks.md explains them.
+    """
+    from lead_sla.gate import run_gate  # with Jinja2 and a child process: only this command needs it
+
+    settings, console = Settings.from_environment(), make_console()
+    with stage(console, "Landed data") as current:
+        result = run_gate(
+            settings,
+            now=datetime.fromisoformat(now) if now else None,
+            accept_counts=accept_counts,
+            doing=current.doing,
+        )
+        rows = sum(load.row_count for load in result.loads.values())
+        current.result(f"{result.checks} checks of {rows:,} rows", warn=bool(result.warnings))
+        if not result.is_accepted:
+            raise result.refusal()
+    job.show_notes(console, {"findings": [finding.sentence for finding in result.warnings]})
+    console.print(f"\nEvery check: {display(result.page)}", soft_wrap=True)
+
+
+@cli.command(epilog=EXIT_CODES)
+@click.option(
+    "--dry-run",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write what would be sent into this folder, and send nothing.",
+)
+@click.option("--only", metavar="NAME", help="One recipient or channel of the configuration.")
+@click.option(
+    "--published",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Report on the marts published there [default: LEAD_SLA_PUBLISHED].",
+)
+@click.option("--again", is_flag=True, help="Send also what was sent today, or may have been.")
+def report(dry_run: Path | None, only: str | None, published: Path | None, again: bool) -> None:
+    """Send the daily report to everybody who has not got it today.
+
+    Who gets what is in config/report.yml (or LEAD_SLA_REPORT_CONFIG); the mail server is in LEAD_SLA_SMTP_*. See docs/report.md.
+    """
+    from lead_sla import report as reporting
+
+    settings, console = Settings.from_environment(), make_console()
+    with stage(console, "Report") as current:
+        current.doing("reading the marts")
+        if dry_run:
+            result = reporting.write_reports(dry_run.absolute(), settings, published=published, only=only)
+        else:
+            result = reporting.send_reports(settings, published=published, only=only, again=again)
+        current.result(result.summary(), warn=not result.is_ok)
+    print_list(console, [outcome.sentence() for outcome in result.outcomes])
+    if not result.is_ok:
+        trouble = len(result.trouble)
+        raise LeadSlaError(
+            f"{trouble} of {len(result.outcomes)} did not get the report, or may not have",
+            todo="mend what the list above says and run this again: whoever got it does not get it twice",
+        )
 
 
 def main() -> NoReturn:

@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from lead_sla.gate.result import ERROR, WARNING, GateResult, Load, count
+from lead_sla.gate.result import ERROR, WARNING, Finding, GateResult, Load, count
 from lead_sla.gate.verdicts import OK, WITHIN, Verdict, percent
 
 _MARKS = {OK: "✓", WITHIN: "○", WARNING: "!", ERROR: "✗"}
@@ -43,7 +43,7 @@ def render(result: GateResult, verdicts: Sequence[Verdict], columns: Sequence[Ma
         lstrip_blocks=True,
     )
     environment.filters.update(
-        code=_code, age=_age, count=count, mark=_MARKS.__getitem__, css=_CLASSES.__getitem__, when=_when
+        code=_code, bare=_bare, age=_age, count=count, mark=_MARKS.__getitem__, css=_CLASSES.__getitem__, when=_when
     )
     return environment.get_template("page.html.j2").render(
         result=result,
@@ -61,7 +61,8 @@ def render(result: GateResult, verdicts: Sequence[Verdict], columns: Sequence[Ma
 def _headline(result: GateResult) -> tuple[str, str]:
     """Give the class and the words of the verdict."""
     if result.errors:
-        return ERROR, f"Refused: {count(len(result.errors), 'error')}"
+        warnings = f", {count(len(result.warnings), 'warning')}" if result.warnings else ""
+        return ERROR, f"Refused: {count(len(result.errors), 'error')}{warnings}"
     if result.warnings:
         return WARNING, f"Accepted, with {count(len(result.warnings), 'warning')}"
     return OK, "Accepted"
@@ -96,12 +97,18 @@ def _code(text: str) -> Markup:
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
+def _bare(finding: Finding) -> str:
+    """Say what is wrong under a title that names the table already."""
+    what = finding.what.removeprefix(f"raw {finding.table}: ")
+    return what[:1].upper() + what[1:]
+
+
 def _age(hours: float | None) -> str:
     if hours is None:
         return "–"
-    if abs(hours) < 1:
+    if hours < 1:
         return "less than an hour"
-    return f"{hours:.0f} hours" if hours < 72 else f"{hours / 24:,.0f} days"
+    return count(round(hours), "hour") if hours < 72 else count(round(hours / 24), "day")
 
 
 def _when(instant: datetime | None) -> str:

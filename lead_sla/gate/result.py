@@ -11,6 +11,7 @@ from typing import Any
 from lead_sla.errors import RefusedInput
 
 ERROR, WARNING = "error", "warning"
+_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -121,9 +122,13 @@ class GateResult:
 
     def refusal(self) -> RefusedInput:
         """Give the errors as the message that ends a run: exit status 2."""
+        more = len(self.errors) - _SHOWN
         return RefusedInput(
             f"The landed data was refused: {count(len(self.errors), 'error')}",
-            details=[finding.sentence for finding in self.errors],
+            details=[
+                *(finding.sentence for finding in self.errors[:_SHOWN]),
+                *([f"and {count(more, 'more error')}, on the page"] if more > 0 else []),
+            ],
             where=str(self.page),
             todo="mend what is named above, then run this again",
         )

@@ -215,7 +215,7 @@ def _of_every_table(table: Table) -> list[Check]:
             column.name,
             "between",
             f"`{column.name}` is not before {earliest}",
-            f"have a {column.name} before {earliest}",
+            f"have {_a(column.name)} before {earliest}",
             "A date that nobody set is often 1970 or 1900: correct it, or load it as null where it is optional.",
             "single typing errors move single leads; a whole column of them is a loader that turns null into a date",
             LOADER,
@@ -255,7 +255,7 @@ def _of_every_table(table: Table) -> list[Check]:
             "loaded_ahead_of_now",
             "empty",
             "`_loaded_at` does not lie more than an hour ahead of the check's clock",
-            "were loaded more than an hour from now",
+            "claim a _loaded_at more than an hour ahead of now",
             "Set the loader's clock (or this machine's), and land the rows again.",
             "without `as_of` the newest load is the present: one that lies ahead makes every pending promise late",
             LOADER,
@@ -288,6 +288,10 @@ def _of_every_table(table: Table) -> list[Check]:
             ),
         ]
     return checks
+
+
+def _a(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def _known_lead(what: str) -> Check:
@@ -325,7 +329,7 @@ def _not_before_creation(column: str, of: str) -> Check:
         f"{of}_too_early",
         "empty",
         f"`{column}` is not before `created_at`",
-        f"have {'an' if column[0] in 'aeiou' else 'a'} {column} before their created_at",
+        f"have {_a(column)} before their created_at",
         "See which of the two is wrong.",
         "the first version holds from created_at on; many of them mean that two time zones were mixed",
         CRM_ADMIN,

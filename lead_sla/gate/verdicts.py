@@ -131,8 +131,9 @@ def _examples(entry: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     for example in entry["examples"]:
         value = example.get(entry["column"])
         said = "" if value is None or isinstance(value, bool) else str(value)
-        # Instants come in the form of JSON.
-        yield example["row_name"], re.sub(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(:00)?$", r"\1 \2", said)
+        # Instants come with seconds.
+        said = re.sub(r"^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:00)?$", r"\1 \2", said)
+        yield example["row_name"], "" if said in example["row_name"] else said
 
 
 def _singular(phrase: str) -> str:

@@ -85,7 +85,8 @@ def _entry(result: Any) -> dict[str, Any]:
         "severity": str(getattr(expectation.severity, "value", expectation.severity)),
         "success": bool(result.success),
         "exception": raised.get("exception_message") if raised.get("raised_exception") else None,
-        "rows": counted.get("element_count", 0),
+        # The share is one of the filled cells, but where it is the empty ones that are looked for.
+        "rows": counted.get("element_count", 0) - (counted.get("missing_count") or 0),
         "unexpected": counted.get("unexpected_count", 0),
         "examples": counted.get("partial_unexpected_index_list") or [],
     }
