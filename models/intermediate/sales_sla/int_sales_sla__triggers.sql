@@ -30,9 +30,11 @@ conversions as (
         and activities.is_held
 ),
 
+-- The first three are events of the lead, and never activities, whatever a CRM may log under such a name.
 named_activity_types as (
     select distinct rules.trigger as activity_type
     from rules
+    where rules.trigger not in ('new_lead', 'qualified', 'assigned')
 )
 
 select

@@ -171,7 +171,8 @@ select
     mtd_leads / target_leads as leads_attainment_rate,
     cast(credited_value_usd as decimal(18, 2)) as credited_value_usd,
     cast(mtd_value_usd as decimal(18, 2)) as mtd_value_usd,
-    cast(ideal_value_usd as decimal(18, 2)) as ideal_mtd_value_usd,
+    -- Half a cent is rounded up, also where the floating number falls short of it by its last digits.
+    cast(cast(ideal_value_usd as decimal(28, 8)) as decimal(18, 2)) as ideal_mtd_value_usd,
     cast(target_value_usd as decimal(18, 2)) as target_value_usd,
     cast(mtd_value_usd as {{ type_double() }}) / cast(target_value_usd as {{ type_double() }}) as value_attainment_rate,
     mtd_leads + leads_to_come as forecast_leads,

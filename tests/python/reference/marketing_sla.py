@@ -17,6 +17,8 @@ HISTORY_DAYS = 14
 # The standard normal deviate of a two-sided 80 % interval.
 Z_80 = 1.2815515655446004
 PACE_SLACK = 1e-6
+# The ideal line is a computed number: what lies so close to half a cent is half a cent, and is rounded up.
+IDEAL_DIGITS = 8
 ZERO = Decimal("0.00")
 
 
@@ -228,7 +230,7 @@ def _row(settings: Settings, day: date, persona: str, line: Line) -> Row:
         "mtd_leads": line.mtd_leads,
         "mtd_value_usd": line.mtd_value,
         "ideal_mtd_leads": float(line.ideal_leads) if line.ideal_leads is not None else None,
-        "ideal_mtd_value_usd": cents(line.ideal_value) if line.ideal_value is not None else None,
+        "ideal_mtd_value_usd": cents(round(line.ideal_value, IDEAL_DIGITS)) if line.ideal_value is not None else None,
         "target_leads": float(line.target_leads) if line.target_leads is not None else None,
         "target_value_usd": line.target_value,
         "leads_attainment_rate": float(line.mtd_leads / line.target_leads) if line.target_leads else None,
