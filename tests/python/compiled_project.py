@@ -2,16 +2,21 @@
 
 dbt renders every model for one set of vars; running what it rendered, in dbt's own order, needs nothing but DuckDB.
 So a property can look at thousands of small companies, where a dbt run of each would take seconds.
+
+As a program (`python compiled_project.py FOLDER`) it does the dbt part, in a process of its own: dbt keeps state, and moves to
+the project's folder.
 """
 
+import atexit
 import json
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import lru_cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +29,38 @@ AS_OF_MARK = "2001-02-03 04:05:06"
 ZONE_MARK = "Compiled/Zone"
 CALENDAR_MARK = "compiled_calendar"
 TOLERANCE_MARK = "0.123456"
+# Rows of one insert: the time to plan one grows faster than its rows.
+AT_ONCE = 200
 
 Row = dict[str, Any]
 Tables = Mapping[str, Sequence[Row]]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The settings on which the text of the models depends; every other one is filled in afterwards."""
+
+    has_as_of: bool
+    is_in_utc: bool
+    pacing: str
+
+    @classmethod
+    def of(cls, settings: Any) -> "Kind":
+        """The kind of settings that have the attributes of the reference's Settings."""
+        return cls(settings.as_of is not None, settings.reporting_time_zone == "UTC", settings.pacing)
+
+    def variables(self) -> dict[str, Any]:
+        """The dbt vars that compile a project of this kind."""
+        return {
+            "as_of": AS_OF_MARK if self.has_as_of else "",
+            "reporting_time_zone": "UTC" if self.is_in_utc else ZONE_MARK,
+            "default_calendar": CALENDAR_MARK,
+            "pacing": self.pacing,
+            "pace_tolerance": float(TOLERANCE_MARK),
+        }
+
+
+KINDS = [Kind(*values) for values in product((True, False), (True, False), ("calendar_days", "business_days"))]
 
 
 @dataclass(frozen=True)
@@ -37,62 +71,86 @@ class Model:
     name: str
     sql: str
 
-
-@dataclass(frozen=True)
-class CompiledProject:
-    """The models in an order in which each one finds what it reads."""
-
-    models: tuple[Model, ...]
-
-    def build(self, connection: duckdb.DuckDBPyConnection, settings: Any) -> None:
-        """Build every model in a database that `load` has filled. `settings` has the attributes of the reference's Settings."""
-        for model in self.models:
-            sql = model.sql.replace(CALENDAR_MARK, settings.default_calendar).replace(ZONE_MARK, settings.reporting_time_zone)
-            sql = sql.replace(TOLERANCE_MARK, str(settings.pace_tolerance))
-            if settings.as_of is not None:
-                sql = sql.replace(AS_OF_MARK, settings.as_of.isoformat(sep=" "))
-            connection.execute(f'create or replace table {DATABASE}.{model.schema}."{model.name}" as {sql}')
+    def sql_for(self, settings: Any) -> str:
+        """The query of the model under settings of the kind that it was compiled for."""
+        sql = self.sql.replace(CALENDAR_MARK, settings.default_calendar).replace(
+            ZONE_MARK, settings.reporting_time_zone
+        )
+        sql = sql.replace(TOLERANCE_MARK, str(settings.pace_tolerance))
+        return sql.replace(AS_OF_MARK, settings.as_of.isoformat(sep=" ")) if settings.as_of is not None else sql
 
 
-def compiled_for(settings: Any) -> CompiledProject:
-    """The project compiled for settings of the same kind; everything but the kind is filled in when it is built."""
-    return _compile(settings.as_of is not None, settings.reporting_time_zone == "UTC", settings.pacing)
+# --- compiling --------------------------------------------------------------------------------------------------------
 
 
 @lru_cache
-def _compile(with_as_of: bool, in_utc: bool, pacing: str) -> CompiledProject:
-    variables = {
-        "as_of": AS_OF_MARK if with_as_of else "",
-        "reporting_time_zone": "UTC" if in_utc else ZONE_MARK,
-        "default_calendar": CALENDAR_MARK,
-        "pacing": pacing,
-        "pace_tolerance": float(TOLERANCE_MARK),
-    }
+def compiled() -> dict[Kind, tuple[Model, ...]]:
+    """The models of each kind, in an order in which each one finds what it reads.
+
+    Raises:
+        RuntimeError: dbt could not compile the project; the message holds what dbt said.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        dbt = [sys.executable, "-m", "dbt.cli.main"]
-        options = ["--quiet", "--no-introspect", "--no-populate-cache", "--target-path", folder, "--log-path", folder]
         finished = subprocess.run(
-            [*dbt, "compile", *options, "--vars", json.dumps(variables), "--select", "resource_type:model"],
+            [sys.executable, __file__, folder],
             cwd=PROJECT,
-            env={**os.environ, "LEAD_SLA_WAREHOUSE": f"{folder}/{DATABASE}.duckdb"},
+            env={
+                **os.environ,
+                "DBT_PROFILES_DIR": str(PROJECT),
+                "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+                "LEAD_SLA_WAREHOUSE": f"{folder}/{DATABASE}.duckdb",
+            },
             capture_output=True,
             text=True,
         )
         if finished.returncode:
-            raise RuntimeError(f"dbt compile failed:\n{finished.stdout}{finished.stderr}")
-        manifest = json.loads((Path(folder) / "manifest.json").read_text())
-    return CompiledProject(tuple(_in_order(manifest["nodes"])))
+            raise RuntimeError(f"dbt could not compile the project:\n{finished.stdout}{finished.stderr}")
+        kinds = json.loads((Path(folder) / "compiled.json").read_text())
+    return {Kind(*kind): tuple(Model(*model) for model in models) for kind, models in kinds}
 
 
-def _in_order(nodes: Mapping[str, Any]) -> Iterable[Model]:
-    done: set[str] = set()
-    waiting = {key: node for key, node in nodes.items() if node["resource_type"] == "model"}
+def _compile(folder: str) -> None:
+    """Compile the project for every kind with one parse, and leave the models in `folder`/compiled.json."""
+    from dbt.cli.main import dbtRunner
+
+    options = ["--target-path", folder, "--log-path", folder]
+    parsed = dbtRunner().invoke(["parse", *options])
+    kinds = []
+    for kind in KINDS if parsed.success else []:
+        command = [
+            "compile",
+            *options,
+            "--no-introspect",
+            "--no-populate-cache",
+            "--select",
+            "resource_type:model",
+            "--indirect-selection",
+            "empty",
+        ]
+        outcome = dbtRunner(manifest=parsed.result).invoke([*command, "--vars", json.dumps(kind.variables())])
+        if outcome.success:
+            kinds.append(
+                (
+                    astuple(kind),
+                    _in_order(result.node for result in outcome.result if result.node.resource_type == "model"),
+                )
+            )
+    if len(kinds) < len(KINDS):
+        sys.exit(1)
+    (Path(folder) / "compiled.json").write_text(json.dumps(kinds))
+
+
+def _in_order(nodes: Iterable[Any]) -> list[tuple[str, str, str]]:
+    waiting = {node.unique_id: node for node in nodes}
+    models = []
     while waiting:
-        ready = sorted(key for key, node in waiting.items() if not (set(node["depends_on"]["nodes"]) & waiting.keys()))
-        for key in ready:
+        for key in sorted(key for key, node in waiting.items() if not waiting.keys() & set(node.depends_on.nodes)):
             node = waiting.pop(key)
-            done.add(key)
-            yield Model(node["schema"], node["name"], node["compiled_code"])
+            models.append((node.schema, node.name, node.compiled_code))
+    return models
+
+
+# --- building ---------------------------------------------------------------------------------------------------------
 
 
 @lru_cache
@@ -110,37 +168,84 @@ def policy_columns() -> dict[str, dict[str, str]]:
     return {seed["name"]: seed["config"]["column_types"] for seed in seeds}
 
 
-def load(connection: duckdb.DuckDBPyConnection, raw: Tables, policy: Tables) -> None:
-    """Make a database with the raw tables and the policy seeds (and the empty schemas of the models)."""
-    connection.execute("set TimeZone = 'UTC'")
+def connect() -> duckdb.DuckDBPyConnection:
+    """A database in memory with the schemas of the project, under the settings of its profile."""
+    profile = yaml.safe_load((PROJECT / "profiles.yml").read_text())
+    connection = duckdb.connect(config={"threads": 1})
+    for name, value in profile["lead_sla"]["outputs"]["duckdb"]["settings"].items():
+        connection.execute(f"set {name} = '{value}'")
     connection.execute(f"attach ':memory:' as {DATABASE}")
     for schema in ("raw", "policy", "staging", "intermediate", "marts"):
         connection.execute(f"create schema {DATABASE}.{schema}")
+    return connection
+
+
+def fill(connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str], rows: Sequence[Row]) -> None:
+    """Make (or replace) a table with the given rows; a column that a row does not name is null."""
+    declared = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
+    connection.execute(f"create or replace table {table} ({declared})")
+    for first in range(0, len(rows), AT_ONCE):
+        some = rows[first : first + AT_ONCE]
+        values = ", ".join(f"({', '.join('?' for _ in columns)})" for _ in some)
+        connection.execute(f"insert into {table} values {values}", [row.get(name) for row in some for name in columns])
+
+
+def build(
+    connection: duckdb.DuckDBPyConnection,
+    raw: Tables,
+    policy: Tables,
+    settings: Any,
+    models: Sequence[Model] | None = None,
+) -> None:
+    """Build every model from rows: nothing of an earlier build remains.
+
+    Args:
+        connection: of `connect`.
+        raw: rows of the raw tables; one that is not named is empty.
+        policy: rows of the policy seeds.
+        settings: an object with the attributes of the reference's Settings.
+        models: edited models to build instead of the project's own.
+    """
     for name, columns in raw_columns().items():
         fill(connection, f"{DATABASE}.raw.{name}", columns, raw.get(name, ()))
     for name, columns in policy_columns().items():
         fill(connection, f"{DATABASE}.policy.{name}", columns, policy.get(name, ()))
+    build_models(connection, settings, models)
 
 
-def fill(connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str], rows: Sequence[Row]) -> None:
-    """Make (or replace) a table with the given rows."""
-    declared = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
-    connection.execute(f"create or replace table {table} ({declared})")
-    if rows:
-        values = ", ".join(f"({', '.join('?' for _ in columns)})" for _ in rows)
-        connection.execute(f"insert into {table} values {values}", [row.get(name) for row in rows for name in columns])
+def build_models(connection: duckdb.DuckDBPyConnection, settings: Any, models: Sequence[Model] | None = None) -> None:
+    """Build every model from the raw tables and seeds that are there."""
+    for model in compiled()[Kind.of(settings)] if models is None else models:
+        connection.execute(
+            f'create or replace table {DATABASE}.{model.schema}."{model.name}" as {model.sql_for(settings)}'
+        )
 
 
-def rows_of(connection: duckdb.DuckDBPyConnection, mart: str) -> list[Row]:
+def rows_of(connection: duckdb.DuckDBPyConnection, mart: str, database: str = DATABASE) -> list[Row]:
     """All rows of a mart."""
-    result = connection.execute(f"select * from {DATABASE}.marts.{mart}")
+    result = connection.execute(f"select * from {database}.marts.{mart}")
     names = [column[0] for column in result.description]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
-def build_rows(raw: Tables, policy: Tables, settings: Any, marts: Iterable[str]) -> dict[str, list[Row]]:
-    """The marts that the project makes of rows."""
-    with duckdb.connect(config={"threads": 1}) as connection:
-        load(connection, raw, policy)
-        compiled_for(settings).build(connection, settings)
-        return {mart: rows_of(connection, mart) for mart in marts}
+def marts() -> list[str]:
+    """The names of all marts."""
+    return [model.name for model in compiled()[KINDS[0]] if model.schema == "marts"]
+
+
+@lru_cache
+def _shared_connection() -> duckdb.DuckDBPyConnection:
+    # A connection that outlives the interpreter makes DuckDB complain at the very end.
+    atexit.register(_shared_connection.cache_clear)
+    return connect()
+
+
+def build_rows(raw: Tables, policy: Tables, settings: Any, wanted: Iterable[str] | None = None) -> dict[str, list[Row]]:
+    """The marts that the project makes of rows; all of them where none is named."""
+    connection = _shared_connection()
+    build(connection, raw, policy, settings)
+    return {mart: rows_of(connection, mart) for mart in (wanted if wanted is not None else marts())}
+
+
+if __name__ == "__main__":
+    _compile(sys.argv[1])
