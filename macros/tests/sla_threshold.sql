@@ -243,8 +243,8 @@ judged as (
         -- Rounded away from the bound: what is below it must not read as if it were on it.
         cast(
             case
-                when measured.observed < {{ bounds.warn_below }} then floor(round(1000 * measured.observed, 6))
-                else ceil(round(1000 * measured.observed, 6))
+                when measured.observed < {{ bounds.warn_below }} then floor(cast(1000 * measured.observed as decimal(18, 6)))
+                else ceil(cast(1000 * measured.observed as decimal(18, 6)))
             end / 10
             as decimal(18, 1)
         ) as percent

@@ -5,6 +5,6 @@
     minimum_population=50,
     warn_below=0.75,
     error_below=0.25,
-    reason='The hour also runs at night and on Sundays, where a quarter of the leads come: three of four is what a team on its toes reaches. '
-    ~ 'Below one of four, nobody is on duty.'
+    reason='The hour also runs at night and on Sundays, when few are on duty: three of four is what a team on its toes reaches. '
+    ~ 'Below one of four, nobody is on duty at all.'
 ) }}
