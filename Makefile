@@ -17,7 +17,7 @@ SCRATCH := scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; export LEAD_SL
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DBT_PROFILES_DIR := $(CURDIR)
 
-.PHONY: help environment build sample test test-real lint format lock clean
+.PHONY: help environment build sample test prove test-real lint format lock clean
 
 help: ## list the targets
 	@echo 'The Sales and Marketing SLA, measured daily. make <target>:'
@@ -40,8 +40,15 @@ sample: environment ## make the raw data of a sample company in data/raw
 test: lint ## lint, then all tests of the project on a small sample
 	@$(PYTEST) -m 'not real' $(ARGS)
 
+# Thousands of generated companies, about half an hour; LEAD_SLA_PROOF_FROM=100000 looks at others (docs/proof.md).
+prove: environment ## the long proof: marts against the reference, business time, histories
+	@LEAD_SLA_PROOF=long $(PYTEST) --dist load tests/python/test_properties.py tests/python/test_business_time.py tests/python/test_metamorphic.py $(ARGS)
+
 test-real: environment ## build two real companies from ../shared/data and compare the published counts
 	@$(PYTEST) -m real $(ARGS)
+
+mutants: environment ## break the SQL on purpose, and see that the tests notice: ARGS='owners' for some
+	@cd tests/python && ../../$(BIN)/python mutants.py $(ARGS)
 
 lint: environment ## check the style of Python and SQL
 	@$(BIN)/ruff check $(PYTHON_FILES)

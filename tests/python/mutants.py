@@ -1,0 +1,469 @@
+"""Mutants: small wrong edits of the project's SQL, each of which the tests must notice.
+
+`make mutants` runs them all. An edit is made in the compiled SQL of a model (or, for a macro, of every model that it went
+into), the edited project is built on generated companies, and the marts are compared with the plain-Python reference. A
+mutant that equals the reference on all of them survives: either the tests have a hole, or the edit changes nothing.
+"""
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from threading import Timer
+
+import compiled_project
+from comparison import differences
+from compiled_project import Kind, Model, compiled
+from reference import KEYS, build_marts
+from strategies import company
+
+COMPANIES = 400
+"""How many companies a mutant has to survive."""
+
+PATIENCE_SECONDS = 20.0
+"""How long a build may take: some edits make a recursion that never ends."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One wrong edit.
+
+    Attributes:
+        where: a model by name, or `*` for every model that holds the text (the edit of a macro).
+        old: the text that is edited: it stands in the model exactly once.
+        new: what stands there instead.
+        idea: the rule of the semantics that the edit breaks.
+        equivalent: why the edit changes nothing, for the few that are meant to survive.
+    """
+
+    where: str
+    old: str
+    new: str
+    idea: str
+    equivalent: str = ""
+
+    def edit(self, models: Sequence[Model]) -> list[Model]:
+        """The models with the edit.
+
+        Raises:
+            ValueError: the text is not there, or not once: the list has to follow the model.
+        """
+        edited = [self._edit(model) for model in models]
+        if edited == list(models):
+            raise ValueError(f"{self.where} does not hold {self.old!r}")
+        return edited
+
+    def _edit(self, model: Model) -> Model:
+        if self.where not in ("*", model.name):
+            return model
+        if self.where == model.name and model.sql.count(self.old) != 1:
+            raise ValueError(f"{self.where} holds {self.old!r} {model.sql.count(self.old)} times")
+        return Model(model.schema, model.name, model.sql.replace(self.old, self.new))
+
+
+MUTANTS = [
+    # Versions and time
+    Mutant(
+        "stg_crm__lead_versions",
+        "order by raw_leads._loaded_at desc",
+        "order by raw_leads._loaded_at",
+        "the later load replaces",
+    ),
+    Mutant(
+        "stg_crm__lead_versions",
+        "and raw_leads.updated_at <=",
+        "and raw_leads.created_at <=",
+        "future versions are invisible",
+    ),
+    Mutant(
+        "stg_crm__activities",
+        "order by raw_activities._loaded_at desc",
+        "order by raw_activities._loaded_at",
+        "current version",
+    ),
+    Mutant("stg_crm__activities", "and not coalesce(is_deleted, false)", "", "deleted activities do not exist"),
+    Mutant(
+        "stg_crm__owner_changes",
+        "order by raw_owner_changes._loaded_at desc",
+        "order by raw_owner_changes._loaded_at",
+        "later load wins",
+    ),
+    Mutant(
+        "stg_crm__deals",
+        "coalesce(versions.closed_at, versions.updated_at)",
+        "versions.closed_at",
+        "won without closing time",
+    ),
+    Mutant(
+        "int_leads__records",
+        "min(versions.updated_at) as deleted_at",
+        "max(versions.updated_at) as deleted_at",
+        "first of the deleted run",
+    ),
+    Mutant(
+        "int_leads__records",
+        "versions.version_number > coalesce(last_kept_versions.version_number, 0)",
+        "versions.is_deleted",
+        "unbroken run of deleted versions",
+    ),
+    # Merges
+    Mutant("int_leads__merges", "where cycles.lead_id is null", "", "members of a cycle stay unmerged"),
+    Mutant(
+        "int_leads__holders",
+        "greatest(chains.held_from, merges.merged_at)",
+        "merges.merged_at",
+        "all merges up to a survivor",
+    ),
+    Mutant("int_leads__holders", "not record_leads.is_test", "true", "a test lead's activities count for nobody"),
+    Mutant(
+        "int_leads__activities",
+        "typed.occurred_at < holders.history_until",
+        "typed.occurred_at <= holders.history_until",
+        "a merged lead's end before its merge",
+    ),
+    Mutant(
+        "int_leads__activities",
+        "holders.held_from <= typed.occurred_at",
+        "holders.held_from < typed.occurred_at",
+        "the survivor holds from the merge on",
+    ),
+    Mutant("int_leads__activities", "and not activities.is_automated", "", "automated activities are no touches"),
+    Mutant(
+        "int_leads__deals",
+        "then holders.held_from\n",
+        "then deals.won_at\n",
+        "a win reaches a survivor after the merges",
+    ),
+    Mutant(
+        "int_leads__cancellations",
+        "order by reasons.cancelled_at, reasons.reason_rank",
+        "order by reasons.cancelled_at, reasons.reason_rank desc",
+        "ties of cancellation",
+    ),
+    Mutant("fct_lead_stages", "where not leads.is_merged", "", "merged leads are in no other fact"),
+    # Personas and owners
+    Mutant(
+        "int_leads__personas",
+        "version_begins.employee_count <= coalesce",
+        "version_begins.employee_count < coalesce",
+        "ranges include both ends",
+    ),
+    Mutant(
+        "int_leads__personas",
+        "when versions.version_number = 1 then",
+        "when versions.version_number = 0 then",
+        "the first version begins at created_at",
+    ),
+    Mutant(
+        "int_leads__personas",
+        "case when version_number > 1 then updated_at end",
+        "updated_at",
+        "before the timeline the first persona holds",
+    ),
+    Mutant(
+        "int_leads__owners",
+        "greatest(owner_changes.changed_at, leads.created_at) as valid_from",
+        "owner_changes.changed_at as valid_from",
+        "nobody owns a lead before its creation",
+    ),
+    Mutant(
+        "int_leads__owners", "leads_with_changes.lead_id is null", "true", "the version's owner only without changes"
+    ),
+    Mutant(
+        "int_leads__owners",
+        "where owner_id is distinct from previous_owner_id",
+        "",
+        "a change to the same owner assigns nobody",
+    ),
+    # Qualification
+    Mutant(
+        "int_qualification__stages",
+        "order by activities.occurred_at, activities.activity_id",
+        "order by activities.occurred_at desc, activities.activity_id",
+        "the first proof",
+    ),
+    Mutant(
+        "int_qualification__qualified",
+        "order by dated_instants.looked_at, stages.stage_rank desc",
+        "order by dated_instants.looked_at, stages.stage_rank",
+        "the highest passing stage",
+    ),
+    Mutant(
+        "int_qualification__qualified",
+        "dated_instants.looked_at >= stages.reached_at",
+        "dated_instants.looked_at > stages.reached_at",
+        "reaching a stage qualifies at once",
+    ),
+    Mutant("int_qualification__qualified", "where buyer_matrix.passes_to_sales", "", "only passing cells qualify"),
+    Mutant(
+        "int_qualification__qualified",
+        "holders.held_until > passes.qualified_at",
+        "holders.held_until >= passes.qualified_at",
+        "who held the proof",
+    ),
+    # Triggers, deadlines, touches
+    Mutant(
+        "int_sales_sla__triggers",
+        "activities.category = 'conversion'\n        and activities.is_held",
+        "activities.category = 'conversion'",
+        "a trigger belongs to the holder",
+    ),
+    Mutant(
+        "int_sales_sla__triggers", "where qualified.is_held", "", "qualified triggers for the holder of the proof alone"
+    ),
+    Mutant("int_sales_sla__triggers", "where owners.owner_id is not null", "", "losing the owner is no assignment"),
+    Mutant(
+        "int_sales_sla__candidates",
+        "triggers.triggered_at < cancellations.cancelled_at",
+        "triggers.triggered_at <= cancellations.cancelled_at",
+        "a trigger at the cancellation opens none",
+    ),
+    Mutant(
+        "int_sales_sla__candidates",
+        "(rules.persona is null or rules.persona = personas.persona)",
+        "true",
+        "a rule for a persona",
+    ),
+    Mutant(
+        "int_sales_sla__candidates",
+        "left join owners\n",
+        "inner join owners\n",
+        "a lead without an owner is not dropped",
+    ),
+    Mutant(
+        "int_sales_sla__touches",
+        "scopes.touch_channel is null or activities.touch_channel = scopes.touch_channel",
+        "true",
+        "touches of the rule's channel",
+    ),
+    Mutant(
+        "int_sales_sla__follow_ups",
+        "candidates.triggered_at <= touches.occurred_at",
+        "candidates.triggered_at < touches.occurred_at",
+        "a touch at the trigger counts",
+    ),
+    Mutant(
+        "int_sales_sla__follow_ups",
+        "touches.occurred_at <= candidates.due_at",
+        "touches.occurred_at < candidates.due_at",
+        "a touch at the deadline is in time",
+    ),
+    Mutant(
+        "int_sales_sla__follow_ups", "left join touches\n", "inner join touches\n", "no touch at all still has a row"
+    ),
+    Mutant(
+        "int_sales_sla__follow_ups",
+        "touches.occurred_at <= candidates.cancelled_at",
+        "touches.occurred_at < candidates.cancelled_at",
+        "a touch at the cancellation counts",
+    ),
+    Mutant("int_sales_sla__follow_ups", "+ candidates.required_touches - 1 =", "=", "the required number of touches"),
+    Mutant(
+        "int_sales_sla__opened",
+        "earlier.ends_at <= later.triggered_at",
+        "earlier.ends_at < later.triggered_at",
+        "a trigger at the very deadline opens",
+    ),
+    Mutant(
+        "int_sales_sla__opened",
+        "when follow_ups.satisfied_at < candidates.due_at then follow_ups.satisfied_at",
+        "when false then follow_ups.satisfied_at",
+        "satisfied obligations do not run",
+    ),
+    Mutant(
+        "int_sales_sla__obligations",
+        "case when follow_ups.satisfied_at is null then candidates.cancelled_at end",
+        "candidates.cancelled_at",
+        "satisfied ones are not cancelled",
+    ),
+    # Business time
+    Mutant(
+        "*",
+        "l.due_position > r.open_microseconds_before",
+        "l.due_position >= r.open_microseconds_before",
+        "a deadline falls on a closing time",
+    ),
+    Mutant("int_calendar__hours", "where holidays.calendar_id is null", "", "a holiday replaces the hours"),
+    Mutant(
+        "int_calendar__hours", "where holidays.opens_at is not null", "where false", "short days and working holidays"
+    ),
+    Mutant(
+        "int_calendar__windows",
+        "sum(open_seconds) as seconds_until_origin",
+        "count(*) as seconds_until_origin",
+        "positions count from the origin",
+        equivalent="every position moves by one constant, and only differences are ever used",
+    ),
+    Mutant(
+        "int_calendar__utc_offsets",
+        "offset_seconds <> previous_offset_seconds",
+        "offset_seconds = previous_offset_seconds",
+        "clock changes are found to the minute",
+    ),
+    # Status and day rows
+    Mutant(
+        "fct_sales_sla_obligations",
+        "when on_the_clock.satisfied_at <= on_the_clock.due_at then 'met'",
+        "when on_the_clock.satisfied_at < on_the_clock.due_at then 'met'",
+        "met at the very deadline",
+    ),
+    Mutant(
+        "fct_sales_sla_obligations",
+        "when on_the_clock.due_at >= on_the_clock.as_of then 'pending'",
+        "when on_the_clock.due_at > on_the_clock.as_of then 'pending'",
+        "pending while the deadline is not past",
+    ),
+    Mutant(
+        "fct_sales_sla_obligations",
+        "coalesce(obligations.owner_at_due, owners.owner_id, 'unassigned')",
+        "coalesce(owners.owner_id, 'unassigned')",
+        "responsible is the owner at the deadline",
+    ),
+    Mutant(
+        "fct_sales_sla_obligations",
+        ">= on_the_clock.warn_fraction *",
+        "> on_the_clock.warn_fraction *",
+        "at risk once the share has passed",
+    ),
+    Mutant("fct_sales_sla_daily", "to_microseconds(-1)", "to_microseconds(0)", "a violation that ends at midnight"),
+    Mutant("fct_sales_sla_daily", "or spans.open_violations > 0", "", "open violations on days without events"),
+    Mutant("rep_scorecard", "percentile_cont(0.9)", "percentile_disc(0.9)", "percentiles interpolate"),
+    Mutant(
+        "rep_scorecard",
+        "(obligations.status = 'met' or obligations.is_breached)",
+        "(obligations.status = 'met')",
+        "breached ones count in the scorecard",
+    ),
+    # Speed to lead
+    Mutant(
+        "fct_speed_to_lead",
+        "elapsed_microseconds <= 5 *",
+        "elapsed_microseconds < 5 *",
+        "bands include their upper bound",
+    ),
+    Mutant(
+        "fct_speed_to_lead",
+        "conversions.first_conversion_at <= activities.occurred_at",
+        "conversions.first_conversion_at < activities.occurred_at",
+        "a touch at the conversion",
+    ),
+    # Marketing
+    Mutant(
+        "int_marketing_sla__valued_activities",
+        "activities.occurred_at <= qualified.qualified_at as is_so_far",
+        "activities.occurred_at < qualified.qualified_at as is_so_far",
+        "the qualifying instant is so far",
+    ),
+    Mutant(
+        "int_marketing_sla__valued_activities",
+        "case when lead_values.activity_type is null then 1 else 0 end",
+        "case when lead_values.activity_type is null then 0 else 1 end",
+        "the more specific value wins",
+    ),
+    Mutant(
+        "fct_marketing_credits",
+        "where not best_so_far.is_so_far or best_so_far.best_rank = 1",
+        "",
+        "the best activity so far",
+    ),
+    Mutant(
+        "fct_marketing_credits",
+        "best_so_far.value_usd - coalesce(",
+        "best_so_far.value_usd - 0 * coalesce(",
+        "nothing is credited twice",
+    ),
+    Mutant(
+        "int_marketing_sla__targets",
+        "order by journey_stages.stage_rank",
+        "order by journey_stages.stage_rank desc",
+        "the lowest passing stage",
+    ),
+    Mutant(
+        "int_marketing_sla__targets",
+        "nullif(leads_promised.target_leads, 0)",
+        "leads_promised.target_leads",
+        "no target of zero",
+    ),
+    Mutant(
+        "int_marketing_sla__targets",
+        "and (reps.active_to is null or reps.active_to >",
+        "and (reps.active_to is null or reps.active_to >=",
+        "active_to is exclusive",
+    ),
+    Mutant(
+        "fct_marketing_sla_daily",
+        "when measured.target_value_usd is not null then cast(",
+        "when false then cast(",
+        "pace goes by value",
+    ),
+    Mutant(
+        "fct_marketing_sla_daily",
+        "to_date.history_days >= 14",
+        "to_date.history_days >= 0",
+        "no forecast below 14 full days",
+    ),
+    # Lists
+    Mutant("do_not_be_on_it", "left join reps\n", "inner join reps\n", "unassigned violations are shown"),
+    Mutant("fct_funnel_monthly", "where not is_merged", "", "a funnel counts persons"),
+    Mutant(
+        "dim_leads",
+        "and highest_stages.highest_rank = 1",
+        "and highest_stages.highest_rank = 2",
+        "the highest stage so far",
+    ),
+    Mutant(
+        "dim_leads", "where leads.merged_at is null or deals.won_at < leads.merged_at", "", "a merged lead's own wins"
+    ),
+]
+
+
+@lru_cache(maxsize=COMPANIES)
+def _case(number: int):
+    case = company(number)
+    return case, build_marts(case.raw, case.policy, case.settings)
+
+
+def killed_by(mutant: Mutant, companies: int = COMPANIES) -> tuple[int, str] | None:
+    """The first company that tells the mutant from the project, and how; None if none of them does."""
+    connection = compiled_project.connect()
+    edited = {kind: mutant.edit(models) for kind, models in compiled().items()}
+    for number in range(companies):
+        case, expected = _case(number)
+        overdue = Timer(PATIENCE_SECONDS, connection.interrupt)
+        overdue.start()
+        try:
+            compiled_project.build(connection, case.raw, case.policy, case.settings, edited[Kind.of(case.settings)])
+            got = {mart: compiled_project.rows_of(connection, mart) for mart in KEYS}
+        except Exception as error:
+            return number, f"the build fails: {str(error).splitlines()[0]}"
+        finally:
+            overdue.cancel()
+        if found := differences(got, expected, KEYS):
+            return number, found[0]
+    return None
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the mutants whose model or idea holds one of the words (all without words): a line each, the score, and how many survived."""
+    chosen = [
+        mutant for mutant in MUTANTS if not words or any(word in f"{mutant.where} {mutant.idea}" for word in words)
+    ]
+    survivors = []
+    for mutant in chosen:
+        began = time.monotonic()
+        verdict = killed_by(mutant)
+        took = time.monotonic() - began
+        if verdict is None and not mutant.equivalent:
+            survivors.append(mutant)
+        state = f"killed by company {verdict[0]}" if verdict else "equivalent" if mutant.equivalent else "SURVIVED"
+        print(f"{mutant.where:38} {mutant.idea:48} {state:22} {took:5.1f} s", flush=True)
+    equivalent = sum(bool(mutant.equivalent) for mutant in chosen)
+    print(
+        f"{len(chosen) - len(survivors) - equivalent} of {len(chosen) - equivalent} mutants killed, {equivalent} equivalent"
+    )
+    return len(survivors)
+
+
+if __name__ == "__main__":
+    sys.exit(1 if main(sys.argv[1:]) else 0)
