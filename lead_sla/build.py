@@ -176,7 +176,7 @@ def show_notes(console: Console, notes: Mapping[str, Any]) -> None:
     promises = [sentence.split(". ")[0] for sentence in notes.get("broken_promises", [])]
     for sentences, one, many in (
         (notes.get("findings", []), "warning", "warnings"),
-        (promises, "promise not kept", "promises not kept"),
+        (promises, "promise not kept, or not shown to be", "promises not kept, or not shown to be"),
     ):
         if sentences:
             console.print(Text(f"\n{len(sentences)} {one if len(sentences) == 1 else many}", style="bold yellow"))
