@@ -50,23 +50,15 @@ def make_columns(
 
 
 def make_rows(
-    connection: duckdb.DuckDBPyConnection,
-    contract: Sequence[Table],
-    *,
-    policy: Path,
-    checked_at: datetime,
-    heard: Mapping[str, datetime],
-    row_counts: Path | None,
+    connection: duckdb.DuckDBPyConnection, contract: Sequence[Table], policy: Path, checked_at: datetime
 ) -> None:
-    """Make a table of checks for every raw table, and the table `loads`.
+    """Make a table of checks for every raw table: one row per landed row.
 
     Args:
         connection: to the scratch file, in which `columns` has been made.
         contract: the raw contract.
         policy: the folder of the policy seeds.
         checked_at: the present, UTC, without a zone.
-        heard: per raw table, when its loader last said that it had nothing new.
-        row_counts: the Parquet file of earlier counts (checked_at, table_name, row_count), if there is one.
     """
     connection.execute("set variable checked_at = ?::timestamp", [checked_at])
     connection.execute("set variable policy = ?", [str(policy)])
@@ -75,6 +67,24 @@ def make_rows(
         connection.execute(_versions(table))
         connection.execute((_SQL / f"{table.name}.sql").read_text(encoding="utf-8"))
 
+
+def make_loads(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Sequence[Table],
+    checked_at: datetime,
+    heard: Mapping[str, datetime],
+    row_counts: Path | None,
+) -> None:
+    """Make the table `loads`: one row per raw table.
+
+    Args:
+        connection: to the scratch file.
+        contract: the raw contract.
+        checked_at: the present, UTC, without a zone.
+        heard: per raw table, when its loader last said that it had nothing new.
+        row_counts: the Parquet file of earlier counts (checked_at, table_name, row_count), if there is one.
+    """
+    connection.execute("set variable checked_at = ?::timestamp", [checked_at])
     connection.execute("create table limits (table_name varchar, warn_after interval, error_after interval)")
     connection.executemany(
         "insert into limits values (?, ?, ?)", [(table.name, table.warn_after, table.error_after) for table in contract]

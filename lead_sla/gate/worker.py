@@ -18,7 +18,7 @@ import duckdb
 
 from lead_sla.gate.contract import read_contract
 from lead_sla.gate.suites import CHECKPOINTS, FOLDER, SCRATCH_VARIABLE
-from lead_sla.gate.tables import make_columns, make_rows, rows_of
+from lead_sla.gate.tables import make_columns, make_loads, make_rows, rows_of
 
 
 def look(job: dict[str, Any]) -> dict[str, Any]:
@@ -37,6 +37,9 @@ def look(job: dict[str, Any]) -> dict[str, Any]:
     contract = read_contract(project)
     found: dict[str, Any] = {"results": {}, "columns": [], "loads": [], "seconds": {}}
     checkpoints = list(CHECKPOINTS)
+    checked_at = datetime.fromisoformat(job["checked_at"])
+    heard = {table: datetime.fromisoformat(instant) for table, instant in job["heard"].items()}
+    counted = Path(job["row_counts"]) if job["row_counts"] else None
     started = time.monotonic()
     try:
         with duckdb.connect(job["scratch"]) as connection:
@@ -45,14 +48,8 @@ def look(job: dict[str, Any]) -> dict[str, Any]:
             if any(column["problem"] for column in found["columns"]):
                 checkpoints = checkpoints[:1]
             else:
-                make_rows(
-                    connection,
-                    contract,
-                    policy=project / "seeds" / "policy",
-                    checked_at=datetime.fromisoformat(job["checked_at"]),
-                    heard={table: datetime.fromisoformat(instant) for table, instant in job["heard"].items()},
-                    row_counts=Path(job["row_counts"]) if job["row_counts"] else None,
-                )
+                make_rows(connection, contract, project / "seeds" / "policy", checked_at)
+                make_loads(connection, contract, checked_at, heard, counted)
                 found["loads"] = rows_of(connection, "loads")
     except duckdb.Error as error:
         return {**found, "damage": str(error)}

@@ -66,8 +66,20 @@ _CHANGES: dict[str, dict[str, str]] = {
     },
 }
 # A column of each table that tells two conflicting versions apart, and which rows get a conflicting twin.
-_CONFLICT = {"leads": "country_code", "activities": "outcome", "owner_changes": "owner_id", "reps": "team", "deals": "amount"}
-_ID = {"leads": "lead_id", "activities": "activity_id", "owner_changes": "lead_id", "reps": "rep_id", "deals": "deal_id"}
+_CONFLICT = {
+    "leads": "country_code",
+    "activities": "outcome",
+    "owner_changes": "owner_id",
+    "reps": "team",
+    "deals": "amount",
+}
+_ID = {
+    "leads": "lead_id",
+    "activities": "activity_id",
+    "owner_changes": "lead_id",
+    "reps": "rep_id",
+    "deals": "deal_id",
+}
 
 
 def corrupt(raw: Path, folder: Path) -> None:
@@ -103,7 +115,9 @@ def wrong_rows(folder: Path) -> Mapping[tuple[str, str], tuple[int, set[str]]]:
         for table in _CHANGES:
             connection.execute(f"create view {table} as from read_parquet('{folder}/{table}/*.parquet')")
         for (table, check), condition in _conditions().items():
-            ids = connection.execute(f"select coalesce({_ID[table]}, '') from {table} as row where {condition}").fetchall()
+            ids = connection.execute(
+                f"select coalesce({_ID[table]}, '') from {table} as row where {condition}"
+            ).fetchall()
             found[table, check] = len(ids), {row_id.strip() for (row_id,) in ids}
     return found
 
@@ -165,7 +179,9 @@ def _conditions() -> dict[tuple[str, str], str]:
     found["activities", "type_is_known"] = "activity_type in ('telex', 'chat')"
     found["leads", "employees_are_believable"] = "employee_count < 0"
     found["leads", "employees_are_known"] = "employee_count is null"
-    found["leads", "survivor_is_known"] = "merged_into_lead_id not in (select lead_id from leads where lead_id is not null)"
+    found["leads", "survivor_is_known"] = (
+        "merged_into_lead_id not in (select lead_id from leads where lead_id is not null)"
+    )
     found["leads", "updated_after_creation"] = "updated_at < created_at"
     found["deals", "updated_after_creation"] = "updated_at < created_at"
     found["deals", "closed_after_creation"] = "closed_at < created_at"

@@ -101,7 +101,8 @@ told as (
     select
         *,
         concat(
-            'raw ', table_name, ': nothing was loaded since ', strftime(newest_load, '%Y-%m-%d %H:%M'), ' UTC, ', said_age(age_hours), ' ago (late after ',
+            'raw ', table_name, ': nothing was loaded since ', strftime(newest_load, '%Y-%m-%d %H:%M'), ' UTC, ',
+            if(heard_at > newest_load, 'and the loader was last heard ', ''), said_age(age_hours), ' ago (late after ',
             said_age(warn_hours), ', refused after ' || said_age(error_hours), ')'
         ) as age,
         concat(
@@ -122,6 +123,6 @@ select
     if(age_hours > error_hours, age, null) as too_old,
     if(lost_rows > 0 and not lost_many, loss, null) as lost_some_rows,
     if(lost_rows > 0 and lost_many, loss, null) as lost_many_rows,
-    if(new_rows < usual_low, amount, null) as fewer_rows,
+    if(new_rows < usual_low and coalesce(lost_rows <= 0, true), amount, null) as fewer_rows,
     if(new_rows > usual_high, amount, null) as more_rows
 from told;
