@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import click
 import duckdb
@@ -20,8 +19,6 @@ from lead_sla import publish as publishing
 from lead_sla.errors import AS_THEY_WERE, LeadSlaError, RefusedInput, explain
 from lead_sla.settings import Settings, display
 from lead_sla.terminal import make_console, print_list, stage
-
-_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 EXIT_CODES = """\b
 Exit status:
