@@ -9,7 +9,7 @@ import re
 import smtplib
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
@@ -82,6 +82,8 @@ class MailServer:
             raise refuse(f"{PORT} is no port number")
         if bool(user) != bool(password):
             raise refuse(f"set both {USER} and {PASSWORD}, or neither")
+        if not (user + password).isascii():
+            raise refuse(f"SMTP takes user and password in plain ASCII letters alone: change {PASSWORD}")
         if user and security == "none":
             raise refuse(f"a password is not sent over an open connection: set {SECURITY} to starttls or tls")
         return cls(host, int(port), security, environ.get(CA_FILE, ""), user, password)
@@ -208,23 +210,29 @@ def post(url: str, title: str, text: str) -> None:
     import apprise
 
     channel = apprise.Apprise(asset=apprise.AppriseAsset(app_id="Lead SLA", app_desc="Lead SLA", async_mode=False))
-    # What apprise writes into logs may name parts of the URL.
-    logger = logging.getLogger("apprise")
-    propagates, logger.propagate = logger.propagate, False
-    try:
-        with apprise.LogCapture(level=logging.INFO, fmt="%(message)s") as said:
-            understood = channel.add(url)
-            if not understood or len(channel) != 1:
-                raise Undelivered("its URL is not one that apprise understands (one URL a channel)")
-            if channel.notify(title=title, body=text, body_format=apprise.NotifyFormat.TEXT):
-                return
-            status = re.search(r"error\s*=\s*(\d{3})", said.getvalue())
-    finally:
-        logger.propagate = propagates
+    with _silent(), apprise.LogCapture(level=logging.INFO, fmt="%(message)s") as said:
+        understood = channel.add(url)
+        if not understood or len(channel) != 1:
+            raise Undelivered("its URL is not one that apprise understands (one URL a channel)")
+        if channel.notify(title=title, body=text, body_format=apprise.NotifyFormat.TEXT):
+            return
+        status = re.search(r"error\s*=\s*(\d{3})", said.getvalue())
     if status is None:
         raise Undelivered("the service cannot be reached", again=True)
     code = int(status[1])
     raise Undelivered(f"the service answered HTTP {code}", again=code in (408, 429) or code >= 500)
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Keep what apprise and its HTTP client log to themselves: it may hold the URL, or parts of it."""
+    apprise, http = logging.getLogger("apprise"), logging.getLogger("urllib3.connectionpool")
+    before = apprise.propagate, http.disabled
+    apprise.propagate, http.disabled = False, True
+    try:
+        yield
+    finally:
+        apprise.propagate, http.disabled = before
 
 
 def hide(text: str, secret: str) -> str:
