@@ -259,6 +259,7 @@ def _load(row: Mapping[str, Any]) -> Load:
                 "age_hours",
                 "warn_hours",
                 "error_hours",
+                "lost_rows",
                 "new_rows",
                 "usual_low",
                 "usual_high",

@@ -82,7 +82,7 @@ def _suite(name: str, verdicts: list[Verdict], columns: Sequence[Mapping[str, An
 
 def _scale(load: Load) -> dict[str, float] | None:
     """Give where the new rows and the usual band lie on a line, in percent of its length."""
-    if load.new_rows is None or load.usual_low is None or load.usual_high is None:
+    if load.verdict_on_amount.startswith("no verdict"):
         return None
     length = max(load.new_rows, load.usual_high, 1) * 1.1
     return {

@@ -54,6 +54,7 @@ class Load:
         age_hours: from the later of the two to the check.
         warn_hours: the age from which it is late; None for never.
         error_hours: the age from which it is too old; None for never.
+        lost_rows: how many fewer there are than at the last check without errors (negative: more); None without one.
         new_rows: in the day before the check; None where no check of a day ago is known.
         usual_low: the fewest new rows that are no news; None where too few days are known.
         usual_high: the most.
@@ -66,6 +67,7 @@ class Load:
     age_hours: float | None
     warn_hours: float | None
     error_hours: float | None
+    lost_rows: int | None
     new_rows: int | None
     usual_low: int | None
     usual_high: int | None
@@ -84,6 +86,8 @@ class Load:
     @property
     def verdict_on_amount(self) -> str:
         """Say what can be said of the number of new rows."""
+        if self.lost_rows is not None and self.lost_rows > 0:
+            return "no verdict: rows have gone"
         if self.new_rows is None:
             return "no verdict: no check of a day ago is known"
         if self.usual_low is None or self.usual_high is None:

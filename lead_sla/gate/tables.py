@@ -98,8 +98,9 @@ def make_loads(
     connection.execute(
         "create table landed as "
         + " union all ".join(
-            f"select '{table.name}' as table_name, count(*) as row_count, max(_loaded_at) as newest_load from raw.{table.name}"
-            for table in contract
+            f"select {place} as place, '{table.name}' as table_name, count(*) as row_count, max(_loaded_at) as newest_load "
+            f"from raw.{table.name}"
+            for place, table in enumerate(contract)
         )
     )
     connection.execute((_SQL / "loads.sql").read_text(encoding="utf-8"))

@@ -1,7 +1,7 @@
 -- Grain: one row per raw table: what was landed, against the loads before it. A column named for something wrong says what is wrong,
 -- and is null where nothing is.
 --
--- Reads `landed` (table_name, row_count, newest_load), `limits` (table_name, warn_after, error_after: intervals or null), `heard`
+-- Reads `landed` (place, table_name, row_count, newest_load), `limits` (table_name, warn_after, error_after: intervals or null), `heard`
 -- (table_name, heard_at: the loader's word that it had nothing new) and `row_counts` (checked_at, table_name, row_count: the earlier
 -- checks that found no error).
 create macro hours_between(earlier, later) as epoch(later - earlier) / 3600;
@@ -75,6 +75,7 @@ last_check as (
 
 measured as (
     select
+        landed.place,
         landed.table_name,
         landed.row_count,
         landed.newest_load,
@@ -118,11 +119,12 @@ told as (
 
 select
     table_name as row_name,
-    * exclude (age, loss, amount),
+    * exclude (place, age, loss, amount),
     if(age_hours > warn_hours and coalesce(age_hours <= error_hours, true), age, null) as late,
     if(age_hours > error_hours, age, null) as too_old,
     if(lost_rows > 0 and not lost_many, loss, null) as lost_some_rows,
     if(lost_rows > 0 and lost_many, loss, null) as lost_many_rows,
     if(new_rows < usual_low and coalesce(lost_rows <= 0, true), amount, null) as fewer_rows,
     if(new_rows > usual_high, amount, null) as more_rows
-from told;
+from told
+order by place;
