@@ -7,7 +7,11 @@
     (select clock.as_of from {{ ref('stg_crm__clock') }} as clock)
 {%- endmacro %}
 
-{#- `var('as_of')` as a timestamp, where it is given: for the models that make the clock. -#}
+{#- `var('as_of')` as a timestamp, null where it is not given: for the models that make the clock. -#}
 {% macro as_of_given() -%}
-    cast('{{ var("as_of") | string | trim | replace("T", " ") | replace("Z", "") }}' as timestamp)
+    {%- if var('as_of') -%}
+        cast('{{ var("as_of") | string | trim | replace("T", " ") | replace("Z", "") }}' as timestamp)
+    {%- else -%}
+        cast(null as timestamp)
+    {%- endif -%}
 {%- endmacro %}

@@ -111,8 +111,8 @@ MUTANTS = [
     Mutant("int_leads__merges", "where cycles.lead_id is null", "", "members of a cycle stay unmerged"),
     Mutant(
         "int_leads__holders",
-        "greatest(chains.held_from, merges.merged_at)",
-        "merges.merged_at",
+        "greatest(chains.held_from, lead_merges.merged_at)",
+        "lead_merges.merged_at",
         "all merges up to a survivor",
     ),
     Mutant("int_leads__holders", "not record_leads.is_test", "true", "a test lead's activities count for nobody"),
@@ -185,8 +185,8 @@ MUTANTS = [
     ),
     Mutant(
         "int_qualification__qualified",
-        "order by dated_instants.looked_at, stages.stage_rank desc",
-        "order by dated_instants.looked_at, stages.stage_rank",
+        "order by dated_instants.looked_at asc, stages.stage_rank desc",
+        "order by dated_instants.looked_at asc, stages.stage_rank",
         "the highest passing stage",
     ),
     Mutant(
@@ -254,8 +254,8 @@ MUTANTS = [
     ),
     Mutant(
         "int_sales_sla__follow_ups",
-        "touches.occurred_at <= candidates.cancelled_at",
-        "touches.occurred_at < candidates.cancelled_at",
+        "candidates.cancelled_at >= touches.occurred_at",
+        "candidates.cancelled_at > touches.occurred_at",
         "a touch at the cancellation counts",
     ),
     Mutant("int_sales_sla__follow_ups", "+ candidates.required_touches - 1 =", "=", "the required number of touches"),
@@ -399,8 +399,8 @@ MUTANTS = [
     ),
     Mutant(
         "fct_marketing_sla_daily",
-        "to_date.history_days >= 14",
-        "to_date.history_days >= 0",
+        "to_date.history_days < 14",
+        "to_date.history_days < 0",
         "no forecast below 14 full days",
     ),
     # Lists

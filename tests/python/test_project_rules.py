@@ -239,6 +239,13 @@ def test_every_model_begins_with_its_grain() -> None:
     assert silent == []
 
 
+def test_lines_of_models_fit_a_page() -> None:
+    """sqlfluff measures what the macros render; a person reads what is written."""
+    for path in sql_files("models"):
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            assert len(line) <= 120, f"{path.relative_to(PROJECT)} line {number} has {len(line)} characters"
+
+
 def test_there_is_no_clock_but_as_of() -> None:
     """`var('as_of')` is read in macros/clock, checked in macros/raw, and asked for where loads are looked at."""
     for path in sql_files("models", "macros", "tests"):

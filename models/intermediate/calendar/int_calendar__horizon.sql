@@ -1,7 +1,7 @@
--- Grain: one row. The days for which calendars must know their hours: from before the first instant that is ever looked up to
--- after the last deadline that can follow from `as_of`.
--- A margin of whole weeks at both ends holds enough of every calendar's hours for the longest rule, however many holidays and
--- clock changes fall into it: each spoils one week at most.
+-- Grain: one row. The days for which calendars must know their hours: from before the first instant that is ever looked
+-- up to after the last deadline that can follow from `as_of`.
+-- A margin of whole weeks at both ends holds enough of every calendar's hours for the longest rule, however many
+-- holidays and clock changes fall into it: each spoils one week at most.
 
 with activities as (
     select * from {{ ref('int_leads__activities') }}
@@ -50,7 +50,10 @@ weekly_hours as (
 needs as (
     select
         (select coalesce(max(rules.within_hours), 0) from rules where rules.clock = 'business') as longest_hours,
-        (select min(weekly_hours.open_hours) from weekly_hours where weekly_hours.open_hours > 0) as shortest_week_hours,
+        (
+            select min(weekly_hours.open_hours) from weekly_hours
+            where weekly_hours.open_hours > 0
+        ) as shortest_week_hours,
         (select count(*) from holidays) as holiday_count
 ),
 
@@ -65,8 +68,12 @@ margins as (
 )
 
 select
-    cast({{ dbt.dateadd('day', '-1 * margins.margin_days', dbt.date_trunc('day', 'min(firsts.first_at)')) }} as date) as first_date,
-    cast({{ dbt.dateadd('day', 'margins.margin_days', dbt.date_trunc('day', as_of())) }} as date) as last_date
+    cast(
+        {{ dbt.dateadd('day', '-1 * margins.margin_days', dbt.date_trunc('day', 'min(firsts.first_at)')) }} as date
+    ) as first_date,
+    cast(
+        {{ dbt.dateadd('day', 'margins.margin_days', dbt.date_trunc('day', as_of())) }} as date
+    ) as last_date
 from firsts
 cross join margins
 group by margins.margin_days

@@ -1,5 +1,6 @@
 -- Grain: one row per calendar, day and shift in local wall-clock time (calendar_id, date_day, opens_at_minute).
--- A holiday row replaces the hours of its calendar and day, also on a day that is closed otherwise; without hours the day is closed.
+-- A holiday row replaces the hours of its calendar and day, also on a day that is closed otherwise; without hours the
+-- day is closed.
 
 with days as (
     select * from {{ ref('int_calendar__days') }}

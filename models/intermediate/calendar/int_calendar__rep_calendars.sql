@@ -1,4 +1,5 @@
--- Grain: one row per rep (rep_id): the calendar that the rep's business hours follow; an unknown one, or none, is the default calendar.
+-- Grain: one row per rep (rep_id): the calendar that the rep's business hours follow; an unknown one, or none, is the
+-- default calendar.
 
 with reps as (
     select * from {{ ref('stg_crm__reps') }}

@@ -1,5 +1,7 @@
--- Grain: one row per time zone and span of constant offset from UTC (time_zone, starts_at). Spans are [starts_at, ends_at), in UTC.
--- Only the days on which the offset changes are searched by the minute: two a year, and only in zones that change their clocks.
+-- Grain: one row per time zone and span of constant offset from UTC (time_zone, starts_at). Spans are [starts_at,
+-- ends_at), in UTC.
+-- Only the days on which the offset changes are searched by the minute: two a year, and only in zones that change their
+-- clocks.
 
 with business_calendars as (
     select * from {{ ref('business_calendars') }}

@@ -1,6 +1,8 @@
--- Grain: one row per calendar and open window (calendar_id, opens_at), in UTC: [opens_at, closes_at), sorted and without overlap.
--- `open_seconds_before` is the open time of the calendar between its origin and the window (negative before the origin), so that the
--- position of an instant is one as-of lookup, the open time between two instants a difference, and a deadline one lookup back.
+-- Grain: one row per calendar and open window (calendar_id, opens_at), in UTC: [opens_at, closes_at), sorted and
+-- without overlap.
+-- `open_seconds_before` is the open time of the calendar between its origin and the window (negative before the
+-- origin), so that the position of an instant is one as-of lookup, the open time between two instants a difference, and
+-- a deadline one lookup back.
 
 with hours as (
     select * from {{ ref('int_calendar__hours') }}
@@ -10,8 +12,8 @@ utc_offsets as (
     select * from {{ ref('int_calendar__utc_offsets') }}
 ),
 
--- The UTC instant of a local time is the first at which the zone's clock shows that time or a later one: in a repeated hour the first
--- pass, in a skipped hour the change itself.
+-- The UTC instant of a local time is the first at which the zone's clock shows that time or a later one: in a repeated
+-- hour the first pass, in a skipped hour the change itself.
 openings as (
     select
         hours.calendar_id,
@@ -78,7 +80,9 @@ select
     summed.date_day,
     cast(summed.open_seconds as bigint) as open_seconds,
     cast(summed.seconds_since_first - coalesce(origins.seconds_until_origin, 0) as bigint) as open_seconds_before,
-    cast((summed.seconds_since_first - coalesce(origins.seconds_until_origin, 0)) * 1000000 as bigint) as open_microseconds_before,
+    cast(
+        (summed.seconds_since_first - coalesce(origins.seconds_until_origin, 0)) * 1000000 as bigint
+    ) as open_microseconds_before,
     summed.opens_at,
     summed.closes_at
 from summed

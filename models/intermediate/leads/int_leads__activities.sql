@@ -1,5 +1,6 @@
--- Grain: one row per lead and activity of its history (lead_id, activity_id). An activity of a merged lead is in the history of every
--- lead that its record belongs to, so rows are not additive over leads; over unmerged leads each activity counts once.
+-- Grain: one row per lead and activity of its history (lead_id, activity_id). An activity of a merged lead is in the
+-- history of every lead that its record belongs to, so rows are not additive over leads; over unmerged leads each
+-- activity counts once.
 
 with activities as (
     select * from {{ ref('stg_crm__activities') }}

@@ -1,31 +1,32 @@
--- Grain: one row per record and lead whose history contains that record (record_lead_id, lead_id): the lead itself and, where the
--- record was merged, every later survivor along the chain. Test leads are on neither side, but chains pass through them.
--- `held_from` (null = since ever) and `held_until` (null = still) say when the lead is the one that holds the record;
--- a merged lead's own history ends before `history_until`.
+-- Grain: one row per record and lead whose history contains that record (record_lead_id, lead_id): the lead itself and,
+-- where the record was merged, every later survivor along the chain. Test leads are on neither side, but chains pass
+-- through them.
+-- `held_from` (null = since ever) and `held_until` (null = still) say when the lead is the one that holds the record; a
+-- merged lead's own history ends before `history_until`.
 
 with recursive records as (
     select * from {{ ref('int_leads__records') }}
 ),
 
-merges as (
+lead_merges as (
     select * from {{ ref('int_leads__merges') }}
 ),
 
 -- All merges up to a survivor must have happened before it holds the record.
 chains (record_lead_id, lead_id, held_from) as (
     select
-        merges.lead_id as record_lead_id,
-        merges.merged_into_lead_id as lead_id,
-        merges.merged_at as held_from
-    from merges
+        lead_merges.lead_id as record_lead_id,
+        lead_merges.merged_into_lead_id as lead_id,
+        lead_merges.merged_at as held_from
+    from lead_merges
     union all
     select
         chains.record_lead_id,
-        merges.merged_into_lead_id as lead_id,
-        greatest(chains.held_from, merges.merged_at) as held_from
+        lead_merges.merged_into_lead_id as lead_id,
+        greatest(chains.held_from, lead_merges.merged_at) as held_from
     from chains
-    inner join merges
-        on chains.lead_id = merges.lead_id
+    inner join lead_merges
+        on chains.lead_id = lead_merges.lead_id
 ),
 
 holders as (
@@ -47,17 +48,17 @@ select
     holders.lead_id,
     holders.held_from,
     case
-        when merges.merged_at < holders.held_from then holders.held_from
-        else merges.merged_at
+        when lead_merges.merged_at < holders.held_from then holders.held_from
+        else lead_merges.merged_at
     end as held_until,
-    merges.merged_at as history_until
+    lead_merges.merged_at as history_until
 from holders
 inner join records as record_leads
     on holders.record_lead_id = record_leads.lead_id
 inner join records as leads
     on holders.lead_id = leads.lead_id
-left join merges
-    on holders.lead_id = merges.lead_id
+left join lead_merges
+    on holders.lead_id = lead_merges.lead_id
 where
     not record_leads.is_test
     and not leads.is_test

@@ -1,10 +1,11 @@
--- Grain: one row per lead of the marts: every record but test leads. `is_merged` ones are in dim_leads and in the obligations alone.
+-- Grain: one row per lead of the marts: every record but test leads. `is_merged` ones are in dim_leads and in the
+-- obligations alone.
 
 with records as (
     select * from {{ ref('int_leads__records') }}
 ),
 
-merges as (
+lead_merges as (
     select * from {{ ref('int_leads__merges') }}
 )
 
@@ -12,13 +13,13 @@ select
     records.lead_id,
     records.owner_id_of_version,
     records.lead_source,
-    merges.lead_id is not null as is_merged,
+    lead_merges.lead_id is not null as is_merged,
     records.created_at,
     records.disqualified_at,
     records.opted_out_at,
     records.deleted_at,
-    merges.merged_at
+    lead_merges.merged_at
 from records
-left join merges
-    on records.lead_id = merges.lead_id
+left join lead_merges
+    on records.lead_id = lead_merges.lead_id
 where not records.is_test

@@ -1,5 +1,6 @@
 -- Grain: one row per merge that counts (lead_id: the merged lead).
--- A merge needs its instant and a survivor that exists; the members of a cycle stay unmerged. `tests/integrity` reports those left out.
+-- A merge needs its instant and a survivor that exists; the members of a cycle stay unmerged. `tests/integrity` reports
+-- those left out.
 
 with recursive records as (
     select * from {{ ref('int_leads__records') }}

@@ -1,5 +1,7 @@
--- Grain: one row per span in which a lead has one owner, or again nobody (lead_id, valid_from). Before the first span nobody owns the lead.
--- `valid_to` is null for the last span. A lead without owner changes is owned by its version's `owner_id` since its creation.
+-- Grain: one row per span in which a lead has one owner, or again nobody (lead_id, valid_from). Before the first span
+-- nobody owns the lead.
+-- `valid_to` is null for the last span. A lead without owner changes is owned by its version's `owner_id` since its
+-- creation.
 
 with leads as (
     select * from {{ ref('int_leads__leads') }}

@@ -1,5 +1,6 @@
 -- Grain: one row per day of the Marketing SLA, from the first target or qualified lead to `as_of` (date_day).
--- `elapsed_days` and `elapsed_share` say how much of the month lies behind at the day's end; on the day of `as_of`, pro rata.
+-- `elapsed_days` and `elapsed_share` say how much of the month lies behind at the day's end; on the day of `as_of`, pro
+-- rata.
 
 with clock as (
     select
@@ -78,7 +79,10 @@ weighted as (
         calendar_days.date_day,
         calendar_days.month_start_date,
         as_of_share.as_of_date,
-        case when calendar_days.date_day = as_of_share.as_of_date then as_of_share.share_passed else 1.0 end as share_passed,
+        case
+            when calendar_days.date_day = as_of_share.as_of_date then as_of_share.share_passed
+            else 1.0
+        end as share_passed,
         count(*) over (partition by calendar_days.month_start_date) as days_in_month,
         count(business_days.date_day) over (partition by calendar_days.month_start_date) as business_days_in_month,
         case when business_days.date_day is not null then 1 else 0 end as is_business_day

@@ -1,4 +1,5 @@
--- Grain: one row per month and persona with a target (target_month, persona). A target of zero is no target, hence null.
+-- Grain: one row per month and persona with a target (target_month, persona). A target of zero is no target, hence
+-- null.
 
 with marketing_targets as (
     select * from {{ ref('marketing_targets') }}
@@ -74,7 +75,10 @@ leads_promised as (
         marketing_targets.target_month,
         marketing_targets.persona,
         marketing_targets.target_value_usd,
-        coalesce(marketing_targets.target_leads, marketing_targets.leads_per_rep * serving_reps.rep_count) as target_leads
+        coalesce(
+            marketing_targets.target_leads,
+            marketing_targets.leads_per_rep * serving_reps.rep_count
+        ) as target_leads
     from marketing_targets
     inner join serving_reps
         on

@@ -1,5 +1,7 @@
--- Grain: one row per qualified lead and activity that has a stage and a value (lead_id, activity_id), merged leads in their survivors.
--- Until the lead qualifies an activity is valued at that instant, later ones at their own: persona and value in force then.
+-- Grain: one row per qualified lead and activity that has a stage and a value (lead_id, activity_id), merged leads in
+-- their survivors.
+-- Until the lead qualifies an activity is valued at that instant, later ones at their own: persona and value in force
+-- then.
 
 with leads as (
     select * from {{ ref('int_leads__leads') }}

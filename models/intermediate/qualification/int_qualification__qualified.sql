@@ -1,6 +1,7 @@
 -- Grain: one row per lead that is qualified (lead_id), merged leads included.
--- Only two kinds of instant can qualify a lead: it reaches a stage, or its persona changes. At each of them every stage reached so far
--- is looked up in the Buyer Matrix in force that day; the first instant that passes counts, and there the highest stage.
+-- Only two kinds of instant can qualify a lead: it reaches a stage, or its persona changes. At each of them every stage
+-- reached so far is looked up in the Buyer Matrix in force that day; the first instant that passes counts, and there
+-- the highest stage.
 
 with stages as (
     select * from {{ ref('int_qualification__stages') }}
@@ -52,7 +53,7 @@ passes as (
         buyer_matrix.valid_from as matrix_valid_from,
         row_number() over (
             partition by dated_instants.lead_id
-            order by dated_instants.looked_at, stages.stage_rank desc
+            order by dated_instants.looked_at asc, stages.stage_rank desc
         ) as pass_rank
     from dated_instants
     inner join stages

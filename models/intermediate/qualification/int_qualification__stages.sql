@@ -1,4 +1,5 @@
--- Grain: one row per lead and journey stage that it has reached (lead_id, journey_stage), merged leads included: the first proof.
+-- Grain: one row per lead and journey stage that it has reached (lead_id, journey_stage), merged leads included: the
+-- first proof.
 
 with activities as (
     select * from {{ ref('int_leads__activities') }}

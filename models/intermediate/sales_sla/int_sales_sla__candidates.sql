@@ -1,5 +1,7 @@
--- Grain: one row per trigger that a rule in force binds (lead_id, rule_id, candidate_number), in the order of time and activity.
--- Not each one opens an obligation: int_sales_sla__obligations leaves out those that come while an earlier one is running.
+-- Grain: one row per trigger that a rule in force binds (lead_id, rule_id, candidate_number), in the order of time and
+-- activity.
+-- Not each one opens an obligation: int_sales_sla__obligations leaves out those that come while an earlier one is
+-- running.
 -- `triggered_position` and `due_position` are microseconds on the rule's clock (macros/calendar/positions.sql).
 
 with triggers as (
@@ -30,7 +32,8 @@ windows as (
     select * from {{ ref('int_calendar__windows') }}
 ),
 
--- The version in force at the trigger binds, for the persona at the trigger; after the lead's cancellation nothing is owed any more.
+-- The version in force at the trigger binds, for the persona at the trigger; after the lead's cancellation nothing is
+-- owed any more.
 bound as (
     select
         triggers.lead_id,
@@ -74,19 +77,24 @@ bound as (
         and (cancellations.cancelled_at is null or triggers.triggered_at < cancellations.cancelled_at)
 ),
 
+elapsed_triggers as (
+    select * from bound
+    where clock = 'elapsed'
+),
+
 elapsed as (
     select
-        bound.*,
-        {{ elapsed_position('bound.triggered_at') }} as triggered_position,
-        {{ elapsed_position('bound.triggered_at') }} + bound.window_microseconds as due_position,
-        {{ add_microseconds('bound.triggered_at', 'bound.window_microseconds') }} as due_at
-    from bound
-    where bound.clock = 'elapsed'
+        elapsed_triggers.*,
+        {{ elapsed_position('elapsed_triggers.triggered_at') }} as triggered_position,
+        {{ elapsed_position('elapsed_triggers.triggered_at') }}
+        + elapsed_triggers.window_microseconds as due_position,
+        {{ add_microseconds('elapsed_triggers.triggered_at', 'elapsed_triggers.window_microseconds') }} as due_at
+    from elapsed_triggers
 ),
 
 business_triggers as (
     select * from bound
-    where bound.clock = 'business'
+    where clock = 'business'
 ),
 
 business_positions as (

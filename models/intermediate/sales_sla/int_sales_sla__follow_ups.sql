@@ -1,4 +1,5 @@
--- Grain: one row per candidate (lead_id, rule_id, candidate_number): how its touches went, up to the lead's cancellation.
+-- Grain: one row per candidate (lead_id, rule_id, candidate_number): how its touches went, up to the lead's
+-- cancellation.
 
 with candidates as (
     select * from {{ ref('int_sales_sla__candidates') }}
@@ -23,7 +24,7 @@ counted as (
             candidates.lead_id = touches.lead_id
             and candidates.touch_scope = touches.touch_scope
             and candidates.triggered_at <= touches.occurred_at
-            and (candidates.cancelled_at is null or touches.occurred_at <= candidates.cancelled_at)
+            and (candidates.cancelled_at is null or candidates.cancelled_at >= touches.occurred_at)
     group by candidates.lead_id, candidates.rule_id, candidates.candidate_number
 )
 
@@ -46,4 +47,4 @@ left join touches as satisfying_touches
         candidates.lead_id = satisfying_touches.lead_id
         and candidates.touch_scope = satisfying_touches.touch_scope
         and counted.first_touch_number + candidates.required_touches - 1 = satisfying_touches.touch_number
-        and counted.touches_total >= candidates.required_touches
+        and candidates.required_touches <= counted.touches_total

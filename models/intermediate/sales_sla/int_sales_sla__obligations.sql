@@ -1,5 +1,5 @@
--- Grain: one row per obligation (obligation_id): the facts of one promise of Sales. It holds no status and nothing that changes with the
--- clock alone: the mart derives that from `as_of` at each run.
+-- Grain: one row per obligation (obligation_id): the facts of one promise of Sales. It holds no status and nothing that
+-- changes with the clock alone: the mart derives that from `as_of` at each run.
 -- Positions are microseconds on the rule's clock; `owner_at_due` is null while the deadline lies ahead.
 
 with candidates as (
@@ -66,17 +66,21 @@ obligations as (
             and {{ holds_at('owners_at_due', 'candidates.due_at') }}
 ),
 
+elapsed_obligations as (
+    select * from obligations
+    where clock = 'elapsed'
+),
+
 elapsed as (
     select
-        obligations.*,
-        {{ elapsed_position('obligations.ended_at') }} as ended_position
-    from obligations
-    where obligations.clock = 'elapsed'
+        elapsed_obligations.*,
+        {{ elapsed_position('elapsed_obligations.ended_at') }} as ended_position
+    from elapsed_obligations
 ),
 
 business_obligations as (
     select * from obligations
-    where obligations.clock = 'business'
+    where clock = 'business'
 ),
 
 business as (

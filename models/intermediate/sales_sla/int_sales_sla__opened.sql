@@ -1,6 +1,7 @@
 -- Grain: one row per candidate that opens an obligation (lead_id, rule_id, candidate_number).
--- A candidate opens unless an obligation of the same lead and rule is running: opened earlier, not yet satisfied, deadline ahead. The first
--- one always opens; from each one that opens, the next is the first later candidate at or after its end.
+-- A candidate opens unless an obligation of the same lead and rule is running: opened earlier, not yet satisfied,
+-- deadline ahead. The first one always opens; from each one that opens, the next is the first later candidate at or
+-- after its end.
 
 with recursive candidates as (
     select

@@ -1,5 +1,6 @@
--- Grain: one row per touch and scope that it counts in (lead_id, touch_scope, touch_number): `any`, and its channel where a rule asks
--- for one. Not additive over scopes. Numbers run from 1 in the order of time and activity, so that the n-th touch after an instant is a lookup.
+-- Grain: one row per touch and scope that it counts in (lead_id, touch_scope, touch_number): `any`, and its channel
+-- where a rule asks for one. Not additive over scopes. Numbers run from 1 in the order of time and activity, so that
+-- the n-th touch after an instant is a lookup.
 
 with activities as (
     select * from {{ ref('int_leads__activities') }}

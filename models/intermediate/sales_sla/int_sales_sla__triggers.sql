@@ -1,5 +1,6 @@
--- Grain: one row per event of a lead that a rule may name (lead_id, trigger, triggered_at, trigger_activity_id), whether or not a rule
--- in force does. A trigger belongs to the record that held its activity at that instant. `assigned` has no activity.
+-- Grain: one row per event of a lead that a rule may name (lead_id, trigger, triggered_at, trigger_activity_id),
+-- whether or not a rule in force does. A trigger belongs to the record that held its activity at that instant.
+-- `assigned` has no activity.
 
 with activities as (
     select * from {{ ref('int_leads__activities') }}

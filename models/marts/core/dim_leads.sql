@@ -1,6 +1,7 @@
--- Grain: one row per lead (lead_id), merged and deleted leads included, test leads not. No personal data: that stays in staging.
--- A survivor shows the person's values, a merged lead those of its own history until the merge; so persons are counted where
--- `is_merged` is false.
+-- Grain: one row per lead (lead_id), merged and deleted leads included, test leads not. No personal data: that stays in
+-- staging.
+-- A survivor shows the person's values, a merged lead those of its own history until the merge; so persons are counted
+-- where `is_merged` is false.
 
 with leads as (
     select * from {{ ref('int_leads__leads') }}

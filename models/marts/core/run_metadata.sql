@@ -1,4 +1,5 @@
--- Grain: one row: the run that built these marts, the instant that they are true of, and the newest load of every raw table.
+-- Grain: one row: the run that built these marts, the instant that they are true of, and the newest load of every raw
+-- table.
 
 with clock as (
     select * from {{ ref('stg_crm__clock') }}

@@ -14,7 +14,8 @@ best_so_far as (
         valued_activities.*,
         row_number() over (
             partition by valued_activities.lead_id, valued_activities.is_so_far
-            order by valued_activities.value_usd desc, valued_activities.occurred_at, valued_activities.activity_id
+            order by
+                valued_activities.value_usd desc, valued_activities.occurred_at asc, valued_activities.activity_id asc
         ) as best_rank
     from valued_activities
 ),

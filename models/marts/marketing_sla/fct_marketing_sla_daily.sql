@@ -1,5 +1,5 @@
--- Grain: one row per day and persona of the Buyer Matrix, and `all` (date_day, persona). Only `qualified_leads` and `credited_value_usd` are
--- additive over days, and nothing is additive over personas together with `all`.
+-- Grain: one row per day and persona of the Buyer Matrix, and `all` (date_day, persona). Only `qualified_leads` and
+-- `credited_value_usd` are additive over days, and nothing is additive over personas together with `all`.
 -- Deviation from the ideal line in either direction hurts Sales: `behind` starves it, `ahead` floods it.
 
 with days as (
@@ -133,8 +133,9 @@ measured as (
         to_date.target_leads * to_date.elapsed_share as ideal_leads,
         to_date.target_value_usd * to_date.elapsed_share as ideal_value_usd,
         case
-            when to_date.history_days >= 14
-                then to_date.days_left * case when to_date.is_full_day then to_date.mean_to_the_day else to_date.mean_before_the_day end
+            when to_date.history_days < 14 then null
+            when to_date.is_full_day then to_date.days_left * to_date.mean_to_the_day
+            else to_date.days_left * to_date.mean_before_the_day
         end as leads_to_come
     from to_date
 ),

@@ -1,4 +1,5 @@
--- Grain: one row per lead and journey stage that it reached (lead_id, journey_stage). Merged leads are counted in their survivors.
+-- Grain: one row per lead and journey stage that it reached (lead_id, journey_stage). Merged leads are counted in their
+-- survivors.
 
 with stages as (
     select * from {{ ref('int_qualification__stages') }}

@@ -1,4 +1,5 @@
--- Grain: one row per open violation (obligation_id): the "Do Not Be On It" list at `as_of`. Nobody's leads are on it as `unassigned`.
+-- Grain: one row per open violation (obligation_id): the "Do Not Be On It" list at `as_of`. Nobody's leads are on it as
+-- `unassigned`.
 
 with obligations as (
     select * from {{ ref('fct_sales_sla_obligations') }}
@@ -30,7 +31,8 @@ select
     obligations.required_touches,
     obligations.touches_total,
     obligations.late_minutes,
-    {{ dbt.datediff('obligations.due_at', as_of(), 'microsecond') }} / {{ microseconds_a_minute() }} / 1440 as violation_age_days,
+    {{ dbt.datediff('obligations.due_at', as_of(), 'microsecond') }}
+    / {{ microseconds_a_minute() }} / 1440 as violation_age_days,
     obligations.triggered_at,
     obligations.due_at
 from obligations

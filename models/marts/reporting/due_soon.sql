@@ -1,4 +1,5 @@
--- Grain: one row per obligation at risk (obligation_id): what comes onto the "Do Not Be On It" list next unless somebody acts.
+-- Grain: one row per obligation at risk (obligation_id): what comes onto the "Do Not Be On It" list next unless
+-- somebody acts.
 -- It has the columns of do_not_be_on_it, so that one page can show both; what only a violation has is null here.
 
 with obligations as (

@@ -1,5 +1,7 @@
--- Grain: one row per month of creation, persona at `as_of` and lead source (created_month, persona, lead_source); a null source stays null.
--- Every count is a count of persons (unmerged leads) by the month in which they were created, so it is additive over rows.
+-- Grain: one row per month of creation, persona at `as_of` and lead source (created_month, persona, lead_source); a
+-- null source stays null.
+-- Every count is a count of persons (unmerged leads) by the month in which they were created, so it is additive over
+-- rows.
 
 with leads as (
     select * from {{ ref('dim_leads') }}

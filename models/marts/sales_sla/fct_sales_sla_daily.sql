@@ -1,6 +1,8 @@
 -- Grain: one row per day, rule and responsible rep with anything to count (date_day, rule_id, rep_id).
--- `triggered` counts by the day of the trigger, `due`, `met`, `breached` and `cancelled` by the day of the deadline once it lies before `as_of`.
--- `open_violations` is a stock at the day's end (at `as_of` for its day): not additive over days. Rates are not additive at all.
+-- `triggered` counts by the day of the trigger, `due`, `met`, `breached` and `cancelled` by the day of the deadline
+-- once it lies before `as_of`.
+-- `open_violations` is a stock at the day's end (at `as_of` for its day): not additive over days. Rates are not
+-- additive at all.
 
 with obligations as (
     select * from {{ ref('fct_sales_sla_obligations') }}
@@ -41,7 +43,8 @@ flows as (
     union all
     -- A violation that ends at midnight sharp is no longer open at the end of the day before.
     select
-        {{ local_date(add_microseconds('coalesce(obligations.satisfied_at, obligations.cancelled_at)', -1)) }} as date_day,
+        {{ local_date(add_microseconds('coalesce(obligations.satisfied_at, obligations.cancelled_at)', -1)) }}
+            as date_day,
         obligations.rule_id,
         obligations.responsible_rep_id as rep_id,
         0 as triggered,

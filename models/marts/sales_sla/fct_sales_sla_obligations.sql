@@ -1,5 +1,5 @@
--- Grain: one row per obligation (obligation_id): one promise of Sales to one lead. Status, responsible rep and minutes are derived here, and
--- only here, from the kept facts and `as_of`.
+-- Grain: one row per obligation (obligation_id): one promise of Sales to one lead. Status, responsible rep and minutes
+-- are derived here, and only here, from the kept facts and `as_of`.
 -- Minutes run on the rule's clock and are not additive.
 
 with obligations as (

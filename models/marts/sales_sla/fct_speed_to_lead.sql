@@ -1,6 +1,7 @@
--- Grain: one row per lead with a conversion (lead_id), merged leads in their survivors. All minutes run from the first conversion.
--- Minutes are elapsed ones but `business_minutes`; they are not additive. Without a touch they are null, but for the system's delay of a
--- lead that was assigned.
+-- Grain: one row per lead with a conversion (lead_id), merged leads in their survivors. All minutes run from the first
+-- conversion.
+-- Minutes are elapsed ones but `business_minutes`; they are not additive. Without a touch they are null, but for the
+-- system's delay of a lead that was assigned.
 
 with leads as (
     select * from {{ ref('int_leads__leads') }}
@@ -57,7 +58,7 @@ assignments as (
     inner join owners
         on
             conversions.lead_id = owners.lead_id
-            and (owners.valid_to is null or owners.valid_to > conversions.first_conversion_at)
+            and (owners.valid_to is null or conversions.first_conversion_at < owners.valid_to)
     where owners.owner_id is not null
     group by conversions.lead_id
 ),
@@ -71,7 +72,8 @@ instants as (
         answers.first_touch_at,
         answers.first_contact_at,
         case
-            when answers.first_touch_at < assignments.assigned_at or assignments.assigned_at is null then answers.first_touch_at
+            when answers.first_touch_at < assignments.assigned_at or assignments.assigned_at is null
+                then answers.first_touch_at
             else assignments.assigned_at
         end as system_done_at
     from conversions
@@ -98,8 +100,10 @@ with_positions as (
 measured as (
     select
         with_positions.*,
-        {{ dbt.datediff('with_positions.first_conversion_at', 'with_positions.first_touch_at', 'microsecond') }} as elapsed_microseconds,
-        {{ dbt.datediff('with_positions.first_conversion_at', 'with_positions.system_done_at', 'microsecond') }} as system_microseconds
+        {{ dbt.datediff('with_positions.first_conversion_at', 'with_positions.first_touch_at', 'microsecond') }}
+            as elapsed_microseconds,
+        {{ dbt.datediff('with_positions.first_conversion_at', 'with_positions.system_done_at', 'microsecond') }}
+            as system_microseconds
     from with_positions
 )
 

@@ -1,5 +1,7 @@
--- Grain: one row per responsible rep, rule and ISO week of the deadline (rep_id, rule_id, week_start_date), over the obligations that are due.
--- Nothing but the counts is additive. An unsatisfied obligation counts its minutes so far: leaving leads unanswered improves no median.
+-- Grain: one row per responsible rep, rule and ISO week of the deadline (rep_id, rule_id, week_start_date), over the
+-- obligations that are due.
+-- Nothing but the counts is additive. An unsatisfied obligation counts its minutes so far: leaving leads unanswered
+-- improves no median.
 
 with obligations as (
     select * from {{ ref('fct_sales_sla_obligations') }}
@@ -21,7 +23,10 @@ due_obligations as (
 by_week as (
     select
         due_obligations.*,
-        cast({{ dbt.dateadd('day', '1 - ' ~ iso_weekday('due_obligations.due_date'), 'due_obligations.due_date') }} as date) as week_start_date
+        cast(
+            {{ dbt.dateadd('day', '1 - ' ~ iso_weekday('due_obligations.due_date'), 'due_obligations.due_date') }}
+            as date
+        ) as week_start_date
     from due_obligations
 )
 

@@ -1,5 +1,6 @@
 -- Grain: one row per activity that exists at `as_of`, in its current version (the latest load).
--- A deleted activity does not exist. One whose current version lies in the future is hidden, and no earlier version comes back.
+-- A deleted activity does not exist. One whose current version lies in the future is hidden, and no earlier version
+-- comes back.
 
 with raw_activities as (
     select * from {{ source('crm', 'activities') }}

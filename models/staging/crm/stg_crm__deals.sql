@@ -1,4 +1,5 @@
--- Grain: one row per deal that was created by `as_of`, in its current version: the visible one with the greatest (updated_at, load).
+-- Grain: one row per deal that was created by `as_of`, in its current version: the visible one with the greatest
+-- (updated_at, load).
 -- `won_at` is null until `as_of` passes it; a won deal without a closing time counts at its `updated_at`.
 
 with raw_deals as (

@@ -1,6 +1,6 @@
 -- Grain: one row per visible version of a lead (lead_id, updated_at); `is_current` marks the last one.
--- A version is visible when it was loaded, and began, at or before `as_of`; of two versions with one `updated_at` the later load
--- replaces the earlier, so that exact duplicates count once, too.
+-- A version is visible when it was loaded, and began, at or before `as_of`; of two versions with one `updated_at` the
+-- later load replaces the earlier, so that exact duplicates count once, too.
 
 with raw_leads as (
     select * from {{ source('crm', 'leads') }}

@@ -1,4 +1,5 @@
--- Grain: one row per raw table (table_name): its newest load that this run looks at; null where nothing was ever loaded.
+-- Grain: one row per raw table (table_name): its newest load that this run looks at; null where nothing was ever
+-- loaded.
 -- No other model looks at loads as such: the clock and the freshness that reports show come from here.
 
 {% for table in ['leads', 'activities', 'owner_changes', 'reps', 'deals'] %}

@@ -1,4 +1,5 @@
--- Grain: one row per visible change of a lead's owner (lead_id, changed_at); of two changes at one instant the later load wins.
+-- Grain: one row per visible change of a lead's owner (lead_id, changed_at); of two changes at one instant the later
+-- load wins.
 
 with raw_owner_changes as (
     select * from {{ source('crm', 'owner_changes') }}
