@@ -16,7 +16,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from lead_sla.report import words
-from lead_sla.report.figures import Clock, Figures, clean
+from lead_sla.report.figures import Clock, Figures
 from lead_sla.summary import Row
 
 if TYPE_CHECKING:
@@ -175,14 +175,14 @@ def _month_panel(
 
 
 def _attainment(figures: Figures) -> list[Chart]:
-    names = {row["rule_id"]: clean(row["rule_name"]) for row in figures.rules}
+    names = {row["rule_id"]: words.name(row["rule_name"]) for row in figures.rules}
     running = figures.company.clock.as_of_date.isocalendar()[:2]
     panels = []
     for rule_id, rows in groupby(figures.weeks, key=lambda row: row["rule_id"]):
         weeks = list(rows)
         last = weeks[-1]
         is_running = last["week_start_date"].isocalendar()[:2] == running
-        lines = textwrap.wrap(names.get(rule_id, clean(rule_id)), width=27, max_lines=2, placeholder=" …")
+        lines = textwrap.wrap(names.get(rule_id, words.name(rule_id)), width=27, max_lines=2, placeholder=" …")
         rates = [words.percent(words.rate(week["met"], week["due"]), 0) for week in weeks]
         extremes = [find(week["met"] / week["due"] for week in weeks) for find in (min, max)]
         told = f"{rates[-1]} ({last['met']:,} of {last['due']:,}) in the week of {words.day(last['week_start_date'])}"
@@ -194,7 +194,7 @@ def _attainment(figures: Figures) -> list[Chart]:
             {
                 "kind": "attainment",
                 "title": lines,
-                "alt": f"{names.get(rule_id, clean(rule_id))}: {told}.",
+                "alt": f"{names.get(rule_id, words.name(rule_id))}: {told}.",
                 "weeks": [
                     {
                         "week": week["week_start_date"].isoformat(),

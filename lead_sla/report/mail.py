@@ -114,7 +114,7 @@ def _page(shown: View, subject: str, charts: Sequence[Chart], how: str) -> str:
         for chart in charts
     }
     page = _template("report.html.j2").render(v=shown, subject=subject, charts=pictures, days=DAYS_OF_TREND)
-    inliner = css_inline.CSSInliner(keep_at_rules=True, minify_css=True, load_remote_stylesheets=False)
+    inliner = css_inline.CSSInliner(minify_css=True, load_remote_stylesheets=False)
     return inliner.inline(page)
 
 

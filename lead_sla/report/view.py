@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lead_sla.report import words
 from lead_sla.report.config import ReportConfig
-from lead_sla.report.figures import Figures, clean
+from lead_sla.report.figures import Figures
 from lead_sla.summary import Row
 
 DAYS_OF_TREND = 7
@@ -149,7 +149,7 @@ def view(figures: Figures, config: ReportConfig) -> View:
         return "; ".join(unknown).capitalize() if unknown else sentence
 
     return View(
-        title=clean(figures.title),
+        title=words.name(figures.title),
         is_all=is_all,
         day=f"{clock.as_of_local:%A} {words.day(clock.as_of_date)} {clock.as_of_date.year}",
         as_of=f"{clock.as_of_local:%H:%M}",
@@ -195,7 +195,7 @@ def _tiles(figures: Figures) -> list[Tile]:
             "unknown" if company.unknown else "–",
             "no data" if company.unknown else "no targets yet",
         )
-    elif (share := words.ideal_share(row)) is None:
+    elif not words.has_target(row):
         marketing = Tile(f"Marketing, {month}", words.number(row["mtd_leads"]), "qualified leads, no target")
     else:
         so_far, ideal = (
@@ -203,11 +203,16 @@ def _tiles(figures: Figures) -> list[Tile]:
             if words.by_value(row)
             else (words.number(row["mtd_leads"]), f"{words.number(row['ideal_mtd_leads'])} leads")
         )
-        marketing = Tile(
-            f"Marketing, {month}",
-            words.percent(share, 0),
-            f"{pace}: {so_far} of the ideal {ideal}",
-            _TONES[row["pace"]],
+        share = words.ideal_share(row)
+        marketing = (
+            Tile(f"Marketing, {month}", so_far, "the ideal line has just begun")
+            if share is None
+            else Tile(
+                f"Marketing, {month}",
+                words.percent(share, 0),
+                f"{pace}: {so_far} of the ideal {ideal}",
+                _TONES[row["pace"]],
+            )
         )
 
     met, due = figures.total("week_met"), figures.total("week_due")
@@ -262,17 +267,17 @@ def _rep(rep: Row, rows: Sequence[Row], figures: Figures, config: ReportConfig) 
     leads = f"{rep['leads']:,} {'lead' if rep['leads'] == 1 else 'leads'}"
     new = f", {rep['new']:,} new" if rep["new"] else ""
     return RepLine(
-        name=clean(rep["rep_name"]).capitalize() if rep["rep_id"] == "unassigned" else clean(rep["rep_name"]),
-        team=clean(rep["team"] or ""),
+        name=words.name(rep["rep_name"]).capitalize() if rep["rep_id"] == "unassigned" else words.name(rep["rep_name"]),
+        team=words.name(rep["team"] or ""),
         open=words.number(rep["open"]),
         note=f"{leads}, oldest {words.days_long(rep['oldest_days'])}{new}",
         share=max(2, round(100 * rep["open"] / longest)),
         leads=[
             LeadLine(
-                lead=clean(row["lead_id"]) or "(no id)",
+                lead=words.name(row["lead_id"]) or "(no id)",
                 url=config.lead_url(row["lead_id"]),
-                rule=clean(row["rule_name"]),
-                rep=clean(row["rep_name"]),
+                rule=words.name(row["rule_name"]),
+                rep=words.name(row["rep_name"]),
                 when=f"{words.days_long(row['violation_age_days'])} late",
                 touches=_touches(row),
                 is_new=row["is_new"],
@@ -301,10 +306,10 @@ def _due(row: Row, figures: Figures, config: ReportConfig) -> LeadLine:
     due_at = row["due_at_local"]
     is_today = due_at.date() == figures.company.clock.as_of_date
     return LeadLine(
-        lead=clean(row["lead_id"]) or "(no id)",
+        lead=words.name(row["lead_id"]) or "(no id)",
         url=config.lead_url(row["lead_id"]),
-        rule=clean(row["rule_name"]),
-        rep="" if figures.scope.kind == "rep" else clean(row["rep_name"]),
+        rule=words.name(row["rule_name"]),
+        rep="" if figures.scope.kind == "rep" else words.name(row["rep_name"]),
         when=f"{due_at:%H:%M}" if is_today else words.instant(due_at),
         touches=_touches(row),
     )
@@ -318,7 +323,7 @@ def _rule(row: Row) -> RuleLine:
     now, before = words.rate(row["week_met"], row["week_due"]), words.rate(row["before_met"], row["before_due"])
     points = None if now is None or before is None else 100 * (now - before)
     return RuleLine(
-        name=clean(row["rule_name"]),
+        name=words.name(row["rule_name"]),
         rate="none due" if now is None else words.percent(now),
         counts="" if now is None else f"{row['week_met']:,} of {row['week_due']:,}",
         before="" if points is None else f"{points:+.1f} points".replace("-", words.MINUS),
@@ -349,9 +354,11 @@ def _marketing(figures: Figures) -> str:
     pace, row = words.headline_pace(figures.company)
     if row is None:
         return ""
+    if not words.has_target(row):
+        return f"{words.number(row['mtd_leads'])} qualified leads so far; there is no target."
     share = words.ideal_share(row)
     if share is None:
-        return f"{words.number(row['mtd_leads'])} qualified leads so far; there is no target."
+        return "The ideal line has just begun."
     what = "value" if words.by_value(row) else "leads"
     day = words.day(figures.company.clock.as_of_date)
     return f"{words.percent(share)} of the ideal line by {what} on {day}: {pace}."

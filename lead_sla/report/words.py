@@ -11,7 +11,14 @@ from lead_sla.summary import Row
 # A number and its unit stay on one line.
 _NBSP = "\u00a0"
 MINUS = "\u2212"
+_NAME_LENGTH = 80
 _PACES = {"on_pace": "on pace", "no_target": "no target"}
+
+
+def name(text: str) -> str:
+    """Write a name or an id of the CRM on one line, and not without end."""
+    text = clean(text)
+    return text if len(text) <= _NAME_LENGTH else f"{text[: _NAME_LENGTH - 1]}…"
 
 
 def number(value: float | None) -> str:
@@ -37,9 +44,9 @@ def rate(part: float, whole: float | None) -> float | None:
     return float(part) / float(whole) if whole else None
 
 
-def persona(name: str) -> str:
+def persona(text: str) -> str:
     """Write a persona for people: `mid_market` is Mid market, `all` is All."""
-    return clean(name).replace("_", " ").capitalize()
+    return name(text).replace("_", " ").capitalize()
 
 
 def pace(name: str) -> str:
@@ -110,8 +117,13 @@ def by_value(row: Row) -> bool:
     return row["target_value_usd"] is not None
 
 
+def has_target(row: Row) -> bool:
+    """Is there anything to compare this persona with?"""
+    return row["target_value_usd"] is not None or row["target_leads"] is not None
+
+
 def ideal_share(row: Row) -> float | None:
-    """Give the month to date as a share of the ideal line, by what the persona is paced by."""
+    """Give the month to date as a share of the ideal line, by what the persona is paced by; null while that stands at zero."""
     if by_value(row):
         return rate(row["mtd_value_usd"], row["ideal_mtd_value_usd"])
     return rate(row["mtd_leads"], row["ideal_mtd_leads"])
@@ -127,7 +139,7 @@ def subject(template: str, figures: Figures) -> str:
     company = figures.company
     filled = template.format(
         date=day(company.clock.as_of_date),
-        scope=figures.title,
+        scope=name(figures.title),
         on_the_list=count_or_unknown(figures, len(figures.on_the_list)),
         due_soon=count_or_unknown(figures, len(figures.due_soon)),
         attainment=percent(rate(figures.total("week_met"), figures.total("week_due")), 0),

@@ -410,6 +410,35 @@ def test_without_a_target_there_is_no_attainment(
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_where_the_ideal_line_begins_nothing_is_behind_it(
+    change_marts: Callable[..., Path], now: datetime, config: ReportConfig
+) -> None:
+    begins = "ideal_mtd_leads = 0, ideal_mtd_value_usd = 0, pace = 'on_pace'"
+    report = report_of(change_marts(f"update marts.fct_marketing_sla_daily set {begins}"), now, config)
+
+    assert "the ideal line has just begun" in report.text and "The ideal line has just begun." in report.text
+    assert "no target" not in report.text
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_first_instant_of_a_month_has_a_month_of_its_own(
+    change_marts: Callable[..., Path], now: datetime, config: ReportConfig
+) -> None:
+    first = f"{now:%Y-%m}-01 00:00:00"
+    nothing = "mtd_leads = 0, mtd_value_usd = 0, ideal_mtd_leads = 0, ideal_mtd_value_usd = 0"
+    changed = change_marts(
+        f"update marts.run_metadata set as_of = '{first}'",
+        f"delete from marts.fct_marketing_sla_daily where date_day > '{first}'",
+        f"update marts.fct_marketing_sla_daily set {nothing} where date_day = '{first}'",
+    )
+    figures = figures_of(changed, now)
+
+    assert figures.company.clock.elapsed_days == 0
+    assert {len(days) for days in figures.company.months.values()} == {1}
+    assert f"MARKETING SLA, {now:%B} TO DATE".upper() in make_report(figures, config).text.upper()
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_days_and_instants_are_those_of_the_reporting_time_zone(
     change_marts: Callable[..., Path], now: datetime, config: ReportConfig
 ) -> None:
@@ -584,6 +613,18 @@ def test_the_page_shows_every_picture_with_its_numbers_and_loads_nothing_from_el
     assert len(report.pages["cid"].encode()) < GMAIL_CLIPS_AT
     assert mail.get_payload()[0].get_content_type() == "multipart/alternative"
     assert words(mail.get_body(("plain",)).get_content()) == words(report.text)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_long_name_does_not_make_a_mail_that_is_clipped(
+    change_marts: Callable[..., Path], now: datetime, config: ReportConfig
+) -> None:
+    long = change_marts(
+        "update marts.do_not_be_on_it set rep_name = repeat('x', 20000), rule_name = repeat('y', 20000), lead_id = repeat('z', 300)",
+        "update marts.dim_reps set full_name = repeat('x', 20000), team = 'Europe'",
+    )
+    for scope in (Scope(), Scope("team", "Europe"), Scope("rep", "R07")):
+        assert len(report_of(long, now, config, scope).pages["cid"].encode()) < GMAIL_CLIPS_AT
 
 
 def test_equal_figures_draw_equal_pictures(published: Path, now: datetime, config: ReportConfig) -> None:
