@@ -43,6 +43,7 @@ def look(job: dict[str, Any]) -> dict[str, Any]:
     started = time.monotonic()
     try:
         with duckdb.connect(job["scratch"]) as connection:
+            connection.execute("set enable_progress_bar = false")
             make_columns(connection, contract, job["files"])
             found["columns"] = rows_of(connection, "columns")
             if any(column["problem"] for column in found["columns"]):

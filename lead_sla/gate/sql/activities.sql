@@ -21,4 +21,6 @@ select
 from versions.activities as versions
 left join known.leads on versions.lead_id = leads.lead_id
 left join known.reps on versions.actor_id = reps.rep_id
-left join known.activity_types on versions.activity_type = activity_types.activity_type;
+left join known.activity_types on versions.activity_type = activity_types.activity_type
+-- So that the first rows, which are named, are the same each time.
+order by row_name;

@@ -32,4 +32,6 @@ select
     loaded_ahead_of_now(versions._loaded_at) as loaded_ahead_of_now
 from versions.leads as versions
 left join known.reps on versions.owner_id = reps.rep_id
-left join known.leads on versions.merged_into_lead_id = leads.lead_id;
+left join known.leads on versions.merged_into_lead_id = leads.lead_id
+-- So that the first rows, which are named, are the same each time.
+order by row_name;

@@ -17,4 +17,6 @@ select
     loaded_ahead_of_now(versions._loaded_at) as loaded_ahead_of_now
 from versions.owner_changes as versions
 left join known.leads on versions.lead_id = leads.lead_id
-left join known.reps on versions.owner_id = reps.rep_id;
+left join known.reps on versions.owner_id = reps.rep_id
+-- So that the first rows, which are named, are the same each time.
+order by row_name;

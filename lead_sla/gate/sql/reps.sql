@@ -20,4 +20,6 @@ select
 from versions.reps as versions
 left join known.reps as managers on versions.manager_id = managers.rep_id
 left join known.calendars on versions.calendar_id = calendars.calendar_id
-cross join (select list(persona) as known from known.personas) as personas;
+cross join (select list(persona) as known from known.personas) as personas
+-- So that the first rows, which are named, are the same each time.
+order by row_name;
