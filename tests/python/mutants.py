@@ -73,8 +73,8 @@ MUTANTS = [
     Mutant(
         "stg_crm__lead_versions",
         "and raw_leads.updated_at <=",
-        "and raw_leads.created_at <=",
-        "future versions are invisible",
+        "or raw_leads.updated_at <=",
+        "a version is loaded, and has begun",
     ),
     Mutant(
         "stg_crm__activities",
