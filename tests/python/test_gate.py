@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -82,7 +83,8 @@ def test_the_documented_checks_are_what_the_suites_say() -> None:
 
 def test_the_committed_context_names_no_machine_no_network_and_no_secret() -> None:
     for name, text in files(PROJECT).items():
-        assert not re.search(r"https?:|password|token|/home/|/root/|/tmp/|/work/", text), name
+        assert not re.search(r"https?:|password|token", text), name
+        assert not any(str(place) in text for place in (PROJECT, Path.home(), tempfile.gettempdir())), name
     assert "duckdb+autocommit:///${LEAD_SLA_GATE_SCRATCH}" in files(PROJECT)["great_expectations.yml"]
 
 
