@@ -47,9 +47,9 @@ def _differing(got: Sequence[Row], expected: Sequence[Row], key: Sequence[str]) 
                 yield f"[{_shown(name, key)}]: {side} {count} rows of this key"
     for name in sorted(got_rows.keys() | expected_rows.keys(), key=str):
         if name not in expected_rows:
-            yield f"[{_shown(name, key)}]: a row that is not expected: {dict(got_rows[name])}"
+            yield f"[{_shown(name, key)}]: a row that is not expected: {_told(got_rows[name])}"
         elif name not in got_rows:
-            yield f"[{_shown(name, key)}]: no row, expected {dict(expected_rows[name])}"
+            yield f"[{_shown(name, key)}]: no row, expected {_told(expected_rows[name])}"
         else:
             for column, value in expected_rows[name].items():
                 if column not in got_rows[name]:
@@ -64,6 +64,10 @@ def _key(row: Row, key: Sequence[str]) -> tuple[Any, ...]:
 
 def _by_key(rows: Sequence[Row], key: Sequence[str]) -> dict[tuple[Any, ...], Row]:
     return {_key(row, key): row for row in rows}
+
+
+def _told(row: Row) -> str:
+    return ", ".join(f"{column}={value}" for column, value in row.items() if value is not None)
 
 
 def _shown(name: tuple[Any, ...], key: Sequence[str]) -> str:

@@ -188,7 +188,8 @@ def ideal_share(world: World, settings: Settings, day: date) -> Fraction:
     """The part of the month's target that the ideal line wants by a day's end, or by `as_of` on its day."""
     month = days_of_month(day)
     if settings.pacing == "business_days":
-        month = [d for d in month if world.agreement.default_calendar.is_open_on(d)]
+        # A month without a business day is paced by all its days.
+        month = [d for d in month if world.agreement.default_calendar.is_open_on(d)] or month
     passed = Fraction(sum(1 for d in month if d < day))
     if day in month:
         passed += passed_share(world, day)
