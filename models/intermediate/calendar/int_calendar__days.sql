@@ -1,11 +1,11 @@
--- Grain: one row per day of the calendars' horizon.
+-- Grain: one row per day of the calendars' horizon, which may begin at a zero date of the CRM: hence the long series.
 
 with horizon as (
     select * from {{ ref('int_calendar__horizon') }}
 ),
 
 numbers as (
-    {{ dbt.generate_series(131072) }}
+    {{ dbt.generate_series(1048576) }}
 )
 
 select cast({{ dbt.dateadd('day', 'numbers.generated_number - 1', 'horizon.first_date') }} as date) as date_day

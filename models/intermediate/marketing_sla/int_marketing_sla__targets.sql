@@ -90,10 +90,11 @@ select
     leads_promised.target_month,
     leads_promised.persona,
     cast(nullif(leads_promised.target_leads, 0) as {{ type_double() }}) as target_leads,
-    cast(
-        nullif(
-            coalesce(leads_promised.target_value_usd, leads_promised.target_leads * lowest_values.value_usd), 0
-        ) as decimal(18, 2)
+    nullif(
+        cast(
+            coalesce(leads_promised.target_value_usd, leads_promised.target_leads * lowest_values.value_usd)
+            as decimal(18, 2)
+        ), 0
     ) as target_value_usd
 from leads_promised
 left join lowest_values
