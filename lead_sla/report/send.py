@@ -17,6 +17,7 @@ from lead_sla.lock import only_one
 from lead_sla.publish import PublishedRun
 from lead_sla.report import deliver
 from lead_sla.report.config import (
+    CONFIG_VARIABLE,
     EXAMPLE,
     Channel,
     Recipient,
@@ -117,7 +118,9 @@ def write_reports(
         LeadSlaError: nothing has been published, or a file cannot be written.
     """
     path = config_path(settings, environ)
-    config = load_config(path if path.exists() else settings.project / EXAMPLE)
+    if not path.exists() and not environ.get(CONFIG_VARIABLE):
+        path = settings.project / EXAMPLE
+    config = load_config(path)
     chosen = _choose(config, only)
     run = _current(published or settings.published)
     now = now or datetime.now(UTC).replace(tzinfo=None)

@@ -306,6 +306,7 @@ def test_a_team_a_manager_and_a_rep_see_their_own_and_everything_is_somebodys(
     def reps_on(scope: Scope) -> dict[str, int]:
         figures = figures_of(published, now, scope)
         assert figures.change["now"] == len(figures.on_the_list) == figures.total("on_the_list")
+        assert len(figures.due_soon) == figures.total("at_risk")
         return {rep["rep_id"]: rep["open"] for rep, _ in figures.reps}
 
     everybody = reps_on(Scope())
@@ -1056,6 +1057,8 @@ def test_no_secret_is_in_logs_outputs_errors_or_files(
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Any]:
     monkeypatch.chdir(PROJECT)
     monkeypatch.setenv("LEAD_SLA_STATE", str(tmp_path / "state"))
+    # Whoever runs the tests may have a configuration of their own.
+    monkeypatch.setattr("lead_sla.report.config.CONFIG", Path("config/none.yml"))
     return lambda *arguments: CliRunner().invoke(cli, ["report", *arguments])
 
 
@@ -1096,6 +1099,7 @@ def test_the_command_fails_with_a_list_of_who_got_nothing_and_refuses_what_is_wr
     assert unpublished.exit_code == 1 and "Nothing has been published yet" in unpublished.output
     monkeypatch.setenv("LEAD_SLA_REPORT_CONFIG", str(tmp_path / "none.yml"))
     assert run("--published", str(published)).exit_code == 2
+    assert run("--published", str(published), "--dry-run", str(tmp_path / "out")).exit_code == 2
 
 
 def test_the_published_run_is_only_read(published: Path, office: Office) -> None:
