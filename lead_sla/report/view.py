@@ -233,9 +233,7 @@ def _tiles(figures: Figures) -> list[Tile]:
         "bad" if count else "" if company.unknown else "good",
     )
     due_soon = figures.due_soon
-    first = (
-        f"the next at {words.instant(due_soon[0]['due_at_local']).split(', ')[1]}" if due_soon else "nothing at risk"
-    )
+    first = f"the next: {_deadline(due_soon[0], figures)}" if due_soon else "nothing at risk"
     soon = Tile(
         "Due soon",
         words.count_or_unknown(figures, len(due_soon)),
@@ -302,17 +300,21 @@ def _company_list(figures: Figures) -> str:
 
 
 def _due(row: Row, figures: Figures, config: ReportConfig) -> LeadLine:
-    # The instant, and not how soon it is: nobody knows when the mail will be read.
-    due_at = row["due_at_local"]
-    is_today = due_at.date() == figures.company.clock.as_of_date
     return LeadLine(
         lead=words.name(row["lead_id"]) or "(no id)",
         url=config.lead_url(row["lead_id"]),
         rule=words.name(row["rule_name"]),
         rep="" if figures.scope.kind == "rep" else words.name(row["rep_name"]),
-        when=f"{due_at:%H:%M}" if is_today else words.instant(due_at),
+        when=_deadline(row, figures),
         touches=_touches(row),
     )
+
+
+def _deadline(row: Row, figures: Figures) -> str:
+    """Write when it is, and not how soon: nobody knows when the mail will be read."""
+    due_at = row["due_at_local"]
+    is_today = due_at.date() == figures.company.clock.now_local.date()
+    return f"{due_at:%H:%M}" if is_today else words.instant(due_at)
 
 
 def _touches(row: Row) -> str:

@@ -370,6 +370,18 @@ def test_late_data_is_unknown_and_never_no_violations(
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_a_deadline_has_its_day_unless_it_is_the_day_of_the_mail(
+    change_marts: Callable[..., Path], now: datetime, config: ReportConfig
+) -> None:
+    due_at = now + timedelta(minutes=20)
+    changed = change_marts(f"update marts.due_soon set due_at = '{due_at}'")
+    today, late = (report_of(changed, at, config).short for at in (now, now + timedelta(days=3)))
+
+    assert f"(the next: {due_at:%H:%M})" in today
+    assert f"(the next: {due_at:%-d %B, %H:%M})" in late
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_a_heartbeat_of_the_loader_tells_a_quiet_crm_from_a_dead_one(
     change_marts: Callable[..., Path], now: datetime, config: ReportConfig
 ) -> None:
