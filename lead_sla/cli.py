@@ -32,6 +32,8 @@ Paths (environment variables):
   LEAD_SLA_RAW        landed Parquet files, a folder a table (data/raw)
   LEAD_SLA_WAREHOUSE  the DuckDB file that dbt builds (data/warehouse.duckdb)
   LEAD_SLA_PUBLISHED  what readers open (data/published)
+  LEAD_SLA_STATE      what checks and reports remember (data/state)
+  LEAD_SLA_REPORT_CONFIG  who gets the daily report (config/report.yml)
 """
 
 
