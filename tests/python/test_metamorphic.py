@@ -246,9 +246,11 @@ def nights_of(case: Case, later: Case, random: Random) -> list[Night]:
     nights, landed = [], {table: [] for table in case.raw}
     for n, (rows, as_of) in enumerate(zip(landing, ends, strict=True)):
         landed = {table: [*landed[table], *rows[table]] for table in landed}
-        policy = later.policy if n >= NEW_POLICY else case.policy
+        agreed = later if n >= NEW_POLICY else case
         settings = later.settings if n >= NEW_SETTINGS else case.settings
-        nights.append(Night(n, rows, landed, policy, replace(settings, as_of=as_of)))
+        # The default calendar is one of the agreement.
+        settings = replace(settings, as_of=as_of, default_calendar=agreed.settings.default_calendar)
+        nights.append(Night(n, rows, landed, agreed.policy, settings))
     return nights
 
 
