@@ -10,7 +10,6 @@ QUICK = [
     "a touch at the trigger counts",
     "no touch at all still has a row",
     "nothing is credited twice",
-    "a violation that ends at midnight",
 ]
 
 
