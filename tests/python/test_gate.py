@@ -303,23 +303,23 @@ def test_what_is_optional_may_be_missing_and_what_is_late_lost_or_odd_is_told(
             "deals": 0,
         }
         counts.remember(history, now - timedelta(days=days), counted)
-    heard = {"activities": now - timedelta(hours=3), "owner_changes": now - timedelta(hours=30)}
+    heard = {"activities": now - timedelta(hours=30), "owner_changes": now - timedelta(hours=3)}
     result = gate(replace(settings, raw=folder), state, now=now, heard=heard)
     told = {(finding.table, finding.check): finding for finding in (*result.errors, *result.warnings)}
     assert {name: finding.severity for name, finding in told.items()} == {
         ("leads", "is_fresh_enough"): "error",
         ("leads", "loses_no_row"): "warning",
         ("activities", "brings_not_too_much"): "warning",
-        ("owner_changes", "is_fresh"): "warning",
+        ("activities", "is_fresh"): "warning",
         ("owner_changes", "brings_enough"): "warning",
         ("reps", "keeps_its_rows"): "error",
     }
     assert "nothing was loaded since 2026-06-18 15:00 UTC, 60 hours ago" in told["leads", "is_fresh_enough"].what
-    assert "UTC, and the loader was last heard 30 hours ago (late after 26" in told["owner_changes", "is_fresh"].what
+    assert "UTC, and the loader was last heard 30 hours ago (late after 26" in told["activities", "is_fresh"].what
     assert "2 rows fewer than at 2026-06-20 03:00 UTC" in told["leads", "loses_no_row"].what
     assert "9,100 new rows in a day, where 50 to 150 are usual" in told["activities", "brings_not_too_much"].what
     assert "0 new rows in a day, where 100 to 300 are usual" in told["owner_changes", "brings_enough"].what
-    assert result.loads["activities"].age_hours == pytest.approx(3)
+    assert result.loads["activities"].age_hours == pytest.approx(30)
     assert (result.loads["deals"].row_count, result.loads["deals"].age_hours) == (0, None)
     page = result.page.read_text()
     assert "fewer than usual: 100 to 300, from 9 days" in page and "too old" in page and "not landed" in page
