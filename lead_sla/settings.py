@@ -22,6 +22,7 @@ class Settings:
         raw_is_default: nobody named `raw`, so that sample data may be made there.
         warehouse: the DuckDB file that dbt builds, which no reader opens.
         published: the folder that readers open.
+        state: the folder of what runs remember of each other; nobody else opens it.
     """
 
     project: Path
@@ -29,10 +30,11 @@ class Settings:
     raw_is_default: bool
     warehouse: Path
     published: Path
+    state: Path
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
-        """Read LEAD_SLA_RAW, LEAD_SLA_WAREHOUSE and LEAD_SLA_PUBLISHED.
+        """Read LEAD_SLA_RAW, LEAD_SLA_WAREHOUSE, LEAD_SLA_PUBLISHED and LEAD_SLA_STATE.
 
         A relative path is meant from the working folder, a default from the project's folder.
         """
@@ -48,6 +50,7 @@ class Settings:
             raw_is_default=not environ.get("LEAD_SLA_RAW"),
             warehouse=path("LEAD_SLA_WAREHOUSE", "data/warehouse.duckdb"),
             published=path("LEAD_SLA_PUBLISHED", "data/published"),
+            state=path("LEAD_SLA_STATE", "data/state"),
         )
 
 

@@ -37,7 +37,6 @@ def run_gate(
     *,
     now: datetime | None = None,
     heard: Mapping[str, datetime] | None = None,
-    state: Path | None = None,
     accept_counts: bool = False,
     doing: Callable[[str], None] = lambda text: None,
 ) -> GateResult:
@@ -50,7 +49,6 @@ def run_gate(
         settings: the paths.
         now: the present, UTC; default: the machine's clock. Ages, and what lies in the future, are judged by it.
         heard: per raw table, when its loader last said that it looked and found nothing new, UTC: as good as a load.
-        state: the folder of what runs remember of each other; default: LEAD_SLA_STATE, else data/state of the project.
         accept_counts: take the row counts as they are, and begin their history anew: rows were taken away on purpose.
         doing: told in a few words what happens now.
 
@@ -62,7 +60,7 @@ def run_gate(
     """
     started = time.monotonic()
     checked_at = _naive_utc(now or datetime.now(UTC))
-    folder = (state or _default_state(settings)) / "gate"
+    folder = settings.state / "gate"
     with only_one(folder / "lock", "A check of the landed data"):
         check = _Check(
             settings, folder, checked_at, {table: _naive_utc(at) for table, at in (heard or {}).items()}, doing
@@ -272,8 +270,3 @@ def _load(row: Mapping[str, Any]) -> Load:
 def _naive_utc(instant: datetime) -> datetime:
     """Give an instant in UTC without its zone; one without a zone is UTC already."""
     return instant.astimezone(UTC).replace(tzinfo=None) if instant.tzinfo else instant
-
-
-def _default_state(settings: Settings) -> Path:
-    value = os.environ.get("LEAD_SLA_STATE")
-    return Path(value).absolute() if value else settings.project / "data" / "state"

@@ -19,7 +19,6 @@ from lead_sla.errors import RefusedInput
 from lead_sla.settings import Settings
 
 CONFIG_VARIABLE = "LEAD_SLA_REPORT_CONFIG"
-STATE_VARIABLE = "LEAD_SLA_STATE"
 CONFIG = Path("config/report.yml")
 EXAMPLE = Path("config/report.example.yml")
 DEFAULT_SUBJECT = "SLA {date}: {on_the_list} on the list, Marketing {pace}"
@@ -105,12 +104,6 @@ def config_path(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
     """Give the path of the configuration: LEAD_SLA_REPORT_CONFIG, else config/report.yml of the project."""
     value = environ.get(CONFIG_VARIABLE)
     return Path(value).absolute() if value else settings.project / CONFIG
-
-
-def state_path(settings: Settings, environ: Mapping[str, str] = os.environ) -> Path:
-    """Give the folder of what runs remember of each other: LEAD_SLA_STATE, else data/state of the project."""
-    value = environ.get(STATE_VARIABLE)
-    return Path(value).absolute() if value else settings.project / "data" / "state"
 
 
 def load_config(path: Path) -> ReportConfig:

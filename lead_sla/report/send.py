@@ -25,7 +25,6 @@ from lead_sla.report.config import (
     Scope,
     config_path,
     load_config,
-    state_path,
 )
 from lead_sla.report.deliver import MailServer, Undelivered
 from lead_sla.report.figures import Marts, clean
@@ -72,7 +71,7 @@ def send_reports(
     now = now or datetime.now(UTC).replace(tzinfo=None)
     with Marts(run, now, raw.late_after(settings.project)) as marts:
         clock = marts.company.clock
-        ledger = Ledger(state_path(settings, environ), clock.now_local.date())
+        ledger = Ledger(settings.state, clock.now_local.date())
 
         @lru_cache
         def make(scope: Scope) -> Report:

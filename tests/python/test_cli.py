@@ -70,9 +70,8 @@ def test_a_bare_date_in_vars_is_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def in_project(folder: Path, *, raw_is_default: bool) -> Settings:
-    return Settings(
-        folder, folder / "data" / "raw", raw_is_default, folder / "data" / "w.duckdb", folder / "data" / "published"
-    )
+    data = folder / "data"
+    return Settings(folder, data / "raw", raw_is_default, data / "w.duckdb", data / "published", data / "state")
 
 
 def quiet() -> Console:

@@ -50,11 +50,13 @@ def history(state: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def settings(sample_raw: Path, tmp_path: Path) -> Settings:
-    return Settings(PROJECT, sample_raw, False, tmp_path / "warehouse.duckdb", tmp_path / "published")
+    return Settings(
+        PROJECT, sample_raw, False, tmp_path / "warehouse.duckdb", tmp_path / "published", tmp_path / "state"
+    )
 
 
 def gate(settings: Settings, state: Path, **options: object) -> GateResult:
-    return run_gate(settings, **{"now": NOW, "state": state, **options})
+    return run_gate(replace(settings, state=state), **{"now": NOW, **options})
 
 
 def no_reference_leads_out(page: str) -> bool:
@@ -152,7 +154,7 @@ def corrupted(sample_raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def refused(corrupted: Path, state: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[GateResult, str]:
     """What a check of the corrupted company found, and its page."""
     nowhere = tmp_path_factory.mktemp("nowhere")
-    result = gate(Settings(PROJECT, corrupted, False, nowhere / "warehouse.duckdb", nowhere / "published"), state)
+    result = gate(Settings(PROJECT, corrupted, False, nowhere / "w.duckdb", nowhere / "published", state), state)
     assert not (state / "gate" / "row_counts.parquet").exists(), "a refused load became history"
     return result, result.page.read_text()
 

@@ -796,7 +796,6 @@ def office(tmp_path: Path, published: Path, now: datetime, mailbox: Mailbox, cer
     )
     environ = {
         "LEAD_SLA_REPORT_CONFIG": str(config),
-        "LEAD_SLA_STATE": str(tmp_path / "state"),
         "LEAD_SLA_SMTP_HOST": "127.0.0.1",
         "LEAD_SLA_SMTP_PORT": str(mailbox.port),
         "LEAD_SLA_SMTP_USER": USER,
@@ -804,7 +803,7 @@ def office(tmp_path: Path, published: Path, now: datetime, mailbox: Mailbox, cer
         "LEAD_SLA_SMTP_CA_FILE": str(certificate),
         "LEAD_SLA_CHAT_URL": hook.url,
     }
-    settings = Settings(PROJECT, tmp_path / "raw", False, tmp_path / "warehouse.duckdb", published)
+    settings = Settings(PROJECT, tmp_path / "raw", False, tmp_path / "warehouse.duckdb", published, tmp_path / "state")
     return Office(settings, environ, now, tmp_path / "state")
 
 
