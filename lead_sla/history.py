@@ -19,11 +19,21 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
 
 from lead_sla import files
+from lead_sla.errors import RefusedInput, explain
+from lead_sla.report.figures import clean
 from lead_sla.scrub import scrub
+from lead_sla.settings import PACKAGE, display
+from lead_sla.summary import Row
+from lead_sla.terminal import print_list
 
 FOLDER = "history"
 RUNNING = "running.json"
@@ -41,7 +51,18 @@ COLUMNS = {
     "message": "varchar",
     "as_of": "timestamp",
 }
+# A stage is called slower than usual by both: a ratio alone would flag what takes a second, a difference alone what takes an hour.
+SLOWER_TIMES = 1.5
+SLOWER_SECONDS = 5.0
 _LONGEST_MESSAGE = 2_000
+_SHOWN_RUNS = 8
+_SHOWN_NODES = 10
+_GOOD = ("success", "pass", "no-op", "skipped", "reused")
+_STYLES = {
+    **dict.fromkeys(("published", "done", "pass", "success"), "green"),
+    **dict.fromkeys(("published_stale", "held", "stopped", "warned", "warn"), "yellow"),
+    **dict.fromkeys(("nothing_new", "skipped", "reused", "no-op"), "dim"),
+}
 
 
 @dataclass(frozen=True)
@@ -146,7 +167,7 @@ class Diary:
         return " ".join(self._trouble)
 
     def _clean(self, entry: Entry) -> Entry:
-        return replace(entry, message=scrub(entry.message, self._environ)[:_LONGEST_MESSAGE])
+        return replace(entry, message=clean(scrub(entry.message, self._environ))[:_LONGEST_MESSAGE])
 
     def _save(self) -> None:
         """Write down what is known so far."""
@@ -254,6 +275,43 @@ def connect(state: Path) -> duckdb.DuckDBPyConnection:
     return _open(lambda: sorted(folder.glob("run_*.parquet")), lambda: sorted(folder.glob("month_*.parquet")))
 
 
+def show_history(
+    state: Path, console: Console, *, limit: int = 14, run: str | None = None, as_csv: Path | None = None
+) -> None:
+    """Print the last runs, what became slower, and the tests that did not pass; or one run in detail.
+
+    Args:
+        state: the folder of what runs remember of each other.
+        console: where to.
+        limit: how many runs are shown, and compared with.
+        run: the id of a run, or how it begins: show that one.
+        as_csv: write the rows of the history that stand behind what would be shown into this file instead.
+
+    Raises:
+        RefusedInput: no run, or more than one, has that id.
+        LeadSlaError: the history or the file cannot be read or written.
+    """
+    try:
+        with connect(state) as connection:
+            if run is not None:
+                run = _find(connection, run)
+            if as_csv:
+                _write_csv(connection, as_csv, limit, run)
+                console.print(f"Written: {display(as_csv)}", soft_wrap=True)
+                return
+            if run is not None:
+                _show_run(console, connection, run)
+                return
+            _show_running(console, read_running(state / RUNNING))
+            _show_runs(console, _rows(connection, "runs", limit=limit))
+            _show_stages(console, _rows(connection, "stages", limit=limit))
+            _show_tests(console, _rows(connection, "tests", limit=limit))
+            damaged = connection.execute("select file from damaged").fetchall()
+            print_list(console, [f"{display(Path(file))} cannot be read, and is left out" for (file,) in damaged])
+    except (OSError, duckdb.Error) as error:
+        raise explain(error, "Reading the history") from error
+
+
 def merge(folder: Path, today: date) -> list[str]:
     """Merge the runs of finished days into the files of their months.
 
@@ -354,6 +412,190 @@ def _tidy(part: Path) -> Iterator[None]:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, name: str, **parameters: Any) -> list[Row]:
+    cursor = connection.execute((PACKAGE / "sql" / f"history_{name}.sql").read_text(encoding="utf-8"), parameters)
+    columns = [column[0] for column in cursor.description]
+    return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _find(connection: duckdb.DuckDBPyConnection, run: str) -> str:
+    """Give the id of the run that begins like this."""
+    query = "select distinct run_id from history where starts_with(run_id, ?) order by run_id"
+    found = [run_id for (run_id,) in connection.execute(query, [run]).fetchall()]
+    if run in found or len(found) == 1:
+        return run if run in found else found[0]
+    what = f"{len(found)} runs begin like that" if found else "No run of the history has this id"
+    raise RefusedInput(f"{what}: {run}", where="--run", todo="lead-sla history lists the runs with their ids")
+
+
+def _write_csv(connection: duckdb.DuckDBPyConnection, path: Path, limit: int, run: str | None) -> None:
+    from lead_sla.report.mail import make_csv  # with the report's libraries: only a file for spreadsheets needs it
+
+    runs = [run] if run is not None else [row["run_id"] for row in _rows(connection, "runs", limit=limit)]
+    cursor = connection.execute(
+        "select * from history where list_contains(?, run_id) order by run_id, started_at, kind, name", [runs]
+    )
+    rows = [dict(zip(COLUMNS, row, strict=True)) for row in cursor.fetchall()]
+    path.write_bytes(make_csv(rows or [dict.fromkeys(COLUMNS, "")]))
+
+
+def _show_running(console: Console, running: Running | None) -> None:
+    if running is None:
+        return
+    at = f"at the stage {running.stage}" if running.stage else "before its first stage"
+    if running.is_alive:
+        text = f"A run is going on since {_instant(running.started_at)} UTC, {at}."
+    else:
+        text = f"A run broke off {at}, last heard of at {_instant(running.heard_at)} UTC: the next one notes it."
+    console.print(Text(text, style="bold yellow"))
+    console.print()
+
+
+def _show_runs(console: Console, rows: list[Row]) -> None:
+    if not rows:
+        console.print("No run has been remembered yet: lead-sla nightly writes the history.")
+        return
+    console.print(Text(f"{'Runs (UTC)':<19}  {'status':<15}  {'took':>8}  {'as of':<16}  id", style="bold"))
+    for row in rows:
+        _show_head(console, row)
+        if row["message"]:
+            console.print(Padding(Text(row["message"], style="dim"), (0, 0, 0, 4), expand=False))
+
+
+def _show_head(console: Console, row: Row) -> None:
+    as_of = f"{row['as_of']:%Y-%m-%d %H:%M}" if row["as_of"] else "–"
+    status = Text(f"{row['status']:<15}", style=_STYLES.get(row["status"], "red"))
+    took = f"  {_seconds(row['seconds']):>8}  {as_of:<16}  {row['run_id']}"
+    console.print(Text.assemble(f"{_instant(row['started_at'])}  ", status, took), soft_wrap=True)
+
+
+def _show_stages(console: Console, rows: list[Row]) -> None:
+    if not rows:
+        return
+    table = _table("Stages", "status", "last>", "usually>", "ratio>", "")
+    for row in rows:
+        usual, slower = row["usual_seconds"], is_slower(row["seconds"], row["usual_seconds"], row["runs"])
+        _add(
+            table,
+            row["name"],
+            Text(row["status"], style=_STYLES.get(row["status"], "red")),
+            _seconds(row["seconds"]),
+            _seconds(usual),
+            f"{row['seconds'] / usual:.1f} ×" if usual and row["seconds"] is not None else "–",
+            Text("slower than usual", style="bold yellow")
+            if slower
+            else Text(f"last ran {_instant(row['run_started_at'])}", style="dim"),
+        )
+    console.print()
+    console.print(table)
+
+
+def _show_tests(console: Console, rows: list[Row]) -> None:
+    if not rows:
+        return
+    table = _table("Tests that do not pass, or did not lately", "now", "since (UTC)", "failures, the last on the right")
+    for row in rows:
+        failures = row["failures"][-_SHOWN_RUNS:]
+        _add(
+            table,
+            row["name"],
+            Text(row["status"], style=_STYLES.get(row["status"], "red")),
+            f"{row['since']:%Y-%m-%d %H:%M}",
+            f"{' '.join('!' if count is None else f'{count:,}' for count in failures)}  {_trend(row['is_bad'], failures)}",
+        )
+    console.print()
+    console.print(table)
+
+
+def _show_run(console: Console, connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
+    """Print one run: its stages, what did not pass, and what took longest."""
+    for row in _rows(connection, "runs", limit=1_000_000_000):
+        if row["run_id"] == run_id:
+            _show_head(console, row)
+            if row["message"]:
+                console.print(row["message"], markup=False)
+    rows = _rows(connection, "run", run_id=run_id)
+    stages = _table("Stage", "status", "took>", "rows>", "message")
+    for row in rows:
+        if row["kind"] == "stage":
+            status = Text(row["status"], style=_STYLES.get(row["status"], "red"))
+            _add(stages, row["name"], status, _seconds(row["seconds"]), _count(row["rows"]), row["message"])
+    console.print()
+    console.print(stages)
+    nodes = [row for row in rows if row["kind"] != "stage"]
+    bad = [row for row in nodes if row["status"] not in _GOOD]
+    if bad:
+        table = _table("Did not pass", "status", "failures>", "message")
+        for row in bad:
+            status = Text(row["status"], style=_STYLES.get(row["status"], "red"))
+            _add(table, row["name"], status, _count(row["failures"]), row["message"])
+        console.print()
+        console.print(table)
+    slow = sorted((row for row in nodes if row["seconds"]), key=lambda row: -row["seconds"])[:_SHOWN_NODES]
+    if slow:
+        table = _table(f"Took longest, of {len(nodes):,}", "kind", "took>", "rows>")
+        for row in slow:
+            _add(table, row["name"], row["kind"], _seconds(row["seconds"]), _count(row["rows"]))
+        console.print()
+        console.print(table)
+
+
+def is_slower(seconds: float | None, usual: float | None, runs: int) -> bool:
+    """Did a stage take more than half as long again as usually, and more than a few seconds longer?
+
+    Args:
+        seconds: its time in the last run.
+        usual: the median of the runs before.
+        runs: how many these are: three at least make it usual.
+    """
+    if seconds is None or usual is None or runs < 3:
+        return False
+    return seconds > SLOWER_TIMES * usual and seconds - usual > SLOWER_SECONDS
+
+
+def _trend(is_bad: bool, failures: list[int | None]) -> str:
+    """Say in a word where a test is going."""
+    if not is_bad:
+        return "passes again"
+    if all(count == 0 for count in failures[:-1]):
+        return "new"
+    known = [count for count in failures if count is not None]
+    if failures[-1] is None or len(known) < 2 or known[0] == known[-1]:
+        return "as before"
+    return "more" if known[-1] > known[0] else "fewer"
+
+
+def _table(*columns: str) -> Table:
+    """Make a table without lines; a column whose name ends in > is a number's; only the last one and the first are folded."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+    for place, column in enumerate(columns):
+        is_number = column.endswith(">")
+        folded = place in (0, len(columns) - 1)
+        table.add_column(
+            column.removesuffix(">"), justify="right" if is_number else "left", no_wrap=not folded, overflow="fold"
+        )
+    return table
+
+
+def _add(table: Table, *cells: str | Text) -> None:
+    """Add a row whose texts are texts, whatever brackets they hold."""
+    table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells))
+
+
+def _instant(value: datetime) -> str:
+    return f"{value:%Y-%m-%d %H:%M:%S}"
+
+
+def _seconds(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,.1f} s" if value < 600 else f"{value / 60:,.0f} min"
+
+
+def _count(value: int | None) -> str:
+    return "–" if value is None else f"{value:,}"
 
 
 def _source(paths: list[Path]) -> str:
