@@ -1,4 +1,4 @@
-"""Who gets the daily report, and what each of them sees: `config/report.yml`. No secret stands in it."""
+"""Who gets the daily report, what each of them sees, and who is alerted: `config/report.yml`. No secret stands in it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import time
+from datetime import time, timedelta
 from email.utils import parseaddr
 from pathlib import Path
 from string import Formatter
@@ -24,7 +24,9 @@ EXAMPLE = Path("config/report.example.yml")
 DEFAULT_SUBJECT = "SLA {date}: {on_the_list} on the list, Marketing {pace}"
 SUBJECT_FIELDS = ("date", "scope", "on_the_list", "due_soon", "attainment", "pace")
 
-_KEYS = {"sender", "reply_to", "subject", "crm_lead_url", "link", "not_before", "recipients", "channels"}
+_KEYS = {"sender", "reply_to", "subject", "crm_lead_url", "link", "not_before", "recipients", "channels", "alerts"}
+DEFAULT_REPEAT_HOURS = 6
+_LONGEST_REPEAT_HOURS = 7 * 24
 _SCOPES = ("team", "manager", "rep")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ADDRESS = re.compile(r"[!-?A-~]+@[A-Za-z0-9.-]+")
@@ -65,8 +67,29 @@ class Channel:
 
 
 @dataclass(frozen=True)
+class Alerts:
+    """Who is told when a night fails.
+
+    Attributes:
+        sender: the From address, that of the report.
+        reply_to: where answers go; empty for the sender.
+        link: where the marts can be looked at; empty for none.
+        recipients: who gets a mail.
+        channels: which chat channels get a message.
+        repeat_after: for how long the same trouble is not told again.
+    """
+
+    sender: str
+    reply_to: str
+    link: str
+    recipients: tuple[Recipient, ...]
+    channels: tuple[Channel, ...]
+    repeat_after: timedelta
+
+
+@dataclass(frozen=True)
 class ReportConfig:
-    """What config/report.yml says.
+    """What config/report.yml says of the report.
 
     Attributes:
         path: the file, for messages.
@@ -113,8 +136,35 @@ def load_config(path: Path) -> ReportConfig:
         RefusedInput: it is missing or wrong; every mistake is named, in a sentence each. No message repeats a value
             that could be a secret put in the wrong place.
     """
+    content = _content(path)
+    reader = _Reader()
+    config = reader.config(path, content)
+    reader.refuse_mistakes(path)
+    assert config is not None
+    return config
+
+
+def load_alerts(path: Path) -> Alerts | None:
+    """Read and check who is to be alerted.
+
+    What is wrong elsewhere in the file does not matter: it may be the very trouble that is to be told.
+
+    Returns:
+        None where the file has no section `alerts`.
+
+    Raises:
+        RefusedInput: the file is missing, or what alerts need of it is wrong.
+    """
+    content = _content(path)
+    reader = _Reader()
+    alerts = reader.alerts(content)
+    reader.refuse_mistakes(path)
+    return alerts
+
+
+def _content(path: Path) -> Any:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RefusedInput(
             "Nobody is to get the daily report: there is no configuration",
@@ -125,17 +175,6 @@ def load_config(path: Path) -> ReportConfig:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         raise RefusedInput("The report's configuration is not YAML", where=f"{path}{line}", todo=_TODO) from None
-    reader = _Reader()
-    config = reader.config(path, content)
-    if reader.mistakes or config is None:
-        count = len(reader.mistakes)
-        raise RefusedInput(
-            f"The report's configuration has {count} mistake{'s' if count > 1 else ''}",
-            where=str(path),
-            todo=_TODO,
-            details=reader.mistakes,
-        )
-    return config
 
 
 class _Reader:
@@ -144,9 +183,17 @@ class _Reader:
     def __init__(self) -> None:
         self.mistakes: list[str] = []
 
+    def refuse_mistakes(self, path: Path) -> None:
+        if count := len(self.mistakes):
+            raise RefusedInput(
+                f"The report's configuration has {count} mistake{'s' if count > 1 else ''}",
+                where=str(path),
+                todo=_TODO,
+                details=self.mistakes,
+            )
+
     def config(self, path: Path, content: Any) -> ReportConfig | None:
-        if not isinstance(content, dict):
-            self.mistakes.append("the file is empty, or no mapping of keys to values")
+        if not self._is_mapping(content):
             return None
         self._unknown(content, _KEYS, "")
         config = ReportConfig(
@@ -165,15 +212,78 @@ class _Reader:
         self._unique("name", config.names)
         # One mail a day per recipient: two entries would be two mails.
         self._unique("address", [recipient.address.casefold() for recipient in config.recipients])
+        self._alerts(content, config.sender, config.reply_to, config.link)
         return config
 
-    def _entries(self, content: dict[str, Any], key: str) -> list[tuple[str, dict[str, Any]]]:
+    def alerts(self, content: Any) -> Alerts | None:
+        """Read the section `alerts`, and of the others what it needs."""
+        if not self._is_mapping(content) or content.get("alerts") is None:
+            return None
+        return self._alerts(
+            content,
+            self._sender(self._text(content, "sender", "the address that the mail comes from")),
+            self._address(self._text(content, "reply_to"), "reply_to"),
+            self._url(self._text(content, "link"), "link"),
+        )
+
+    def _alerts(self, content: dict[str, Any], sender: str, reply_to: str, link: str) -> Alerts | None:
+        section = content.get("alerts")
+        if section is None:
+            return None
+        if not isinstance(section, dict):
+            self.mistakes.append("alerts: give recipients, channels, or both")
+            return None
+        self._unknown(section, {"recipients", "channels", "repeat_hours"}, "alerts: ")
+        addresses = section.get("recipients") or []
+        if not isinstance(addresses, list):
+            self.mistakes.append("alerts: recipients: give a list of e-mail addresses")
+            addresses = []
+        recipients = [self._alerted(number, address) for number, address in enumerate(addresses, start=1)]
+        entries = self._entries(section, "channels", "alerts: ")
+        alerts = Alerts(
+            sender,
+            reply_to,
+            link,
+            tuple(recipients),
+            tuple(self._alert_channel(*entry) for entry in entries),
+            self._repeat_after(section.get("repeat_hours", DEFAULT_REPEAT_HOURS)),
+        )
+        if not addresses and not entries:
+            self.mistakes.append("alerts: there are neither recipients nor channels: nobody would be alerted")
+        self._unique("address", [recipient.address.casefold() for recipient in recipients], "alerts: ")
+        self._unique("name", [channel.name for channel in alerts.channels], "alerts: ")
+        return alerts
+
+    def _alerted(self, number: int, address: Any) -> Recipient:
+        label = f"alerts: recipients, entry {number}"
+        address = self._address(self._text({label: address}, label, "an e-mail address"), label)
+        return Recipient(address, address, Scope())
+
+    def _alert_channel(self, label: str, entry: dict[str, Any]) -> Channel:
+        self._unknown(entry, {"name", "url_env"}, f"{label}: ")
+        return Channel(self._name(label, entry), self._variable(label, entry), Scope())
+
+    def _repeat_after(self, value: Any) -> timedelta:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _LONGEST_REPEAT_HOURS:
+            self.mistakes.append(
+                f"alerts: repeat_hours is a number of hours above 0, and at most {_LONGEST_REPEAT_HOURS} (a week)"
+            )
+            return timedelta(hours=DEFAULT_REPEAT_HOURS)
+        return timedelta(hours=value)
+
+    def _is_mapping(self, content: Any) -> bool:
+        if isinstance(content, dict):
+            return True
+        self.mistakes.append("the file is empty, or no mapping of keys to values")
+        return False
+
+    def _entries(self, content: dict[str, Any], key: str, label: str = "") -> list[tuple[str, dict[str, Any]]]:
         """Give the mappings of a list with a label for messages."""
         entries = content.get(key) or []
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            self.mistakes.append(f"{key}: give a list, each entry with its name")
+            self.mistakes.append(f"{label}{key}: give a list, each entry with its name")
             return []
-        return [(f"{key}, entry {number}", entry) for number, entry in enumerate(entries, start=1)]
+        return [(f"{label}{key}, entry {number}", entry) for number, entry in enumerate(entries, start=1)]
 
     def _recipient(self, label: str, entry: dict[str, Any]) -> Recipient:
         self._unknown(entry, {"name", "address", "sees"}, f"{label}: ")
@@ -182,12 +292,15 @@ class _Reader:
 
     def _channel(self, label: str, entry: dict[str, Any]) -> Channel:
         self._unknown(entry, {"name", "url_env", "sees"}, f"{label}: ")
+        return Channel(self._name(label, entry), self._variable(label, entry), self._scope(label, entry))
+
+    def _variable(self, label: str, entry: dict[str, Any]) -> str:
         variable = self._text(entry, "url_env", "the name of an environment variable", f"{label}: ")
         if variable and not _VARIABLE.fullmatch(variable):
             self.mistakes.append(
                 f"{label}: url_env is the name of an environment variable, in capitals (LEAD_SLA_SLACK_URL), and never the URL"
             )
-        return Channel(self._name(label, entry), variable, self._scope(label, entry))
+        return variable
 
     def _name(self, label: str, entry: dict[str, Any]) -> str:
         name = self._text(entry, "name", "a short name", f"{label}: ")
@@ -270,8 +383,8 @@ class _Reader:
         # The key alone: its value may be a secret that somebody wrote into the file.
         self.mistakes += [f"{label}unknown key {key}" for key in map(str, entry) if key not in known]
 
-    def _unique(self, what: str, values: list[str]) -> None:
+    def _unique(self, what: str, values: list[str], label: str = "") -> None:
         twice = sorted({value for value in values if value and values.count(value) > 1})
         self.mistakes += [
-            f"the {what} {value} stands twice: every recipient and channel has its own" for value in twice
+            f"{label}the {what} {value} stands twice: every recipient and channel has its own" for value in twice
         ]
