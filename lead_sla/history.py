@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import duckdb
@@ -103,13 +104,15 @@ class Diary:
     Args:
         state: the folder of what runs remember of each other.
         run_id: names the run, unlike any other run.
-        started_at: when the run began, UTC.
+        started_at: when the run began, UTC. The diary is made then: it measures how long the run takes.
         environ: the environment variables, whose secrets no message may hold.
     """
 
     def __init__(self, state: Path, run_id: str, started_at: datetime, environ: Mapping[str, str] = os.environ) -> None:
         self._folder, self._running = state / FOLDER, state / RUNNING
         self._run_id, self._started_at, self._environ = run_id, started_at, environ
+        # A clock that is set in the middle of a run makes it neither longer nor shorter.
+        self._began = monotonic()
         self._stage: str | None = None
         self._stage_began: datetime | None = None
         self._entries: list[Entry] = []
@@ -154,7 +157,7 @@ class Diary:
         Returns:
             What went wrong with the history, in sentences; empty where nothing did. The run itself is as good as it was.
         """
-        seconds = (_now() - self._started_at).total_seconds()
+        seconds = monotonic() - self._began
         run = Entry("run", self._run_id, status, None, self._started_at, seconds, rows, None, message, as_of)
         self._entries.append(self._clean(run))
         # First in the diary: should the disk be full for the history, the next run makes up for it.
