@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,19 @@ from rich.text import Text
 
 from lead_sla import dbt_build, policy, raw, summary
 from lead_sla import publish as publishing
+from lead_sla.dbt_build import Breakpoint, Outcome
 from lead_sla.errors import BuildFailed, RefusedInput, explain
 from lead_sla.fingerprint import fingerprint
 from lead_sla.lock import only_one
 from lead_sla.publish import PublishedRun
+from lead_sla.raw import RawTable
 from lead_sla.sample import make_sample
 from lead_sla.settings import Settings, display
-from lead_sla.terminal import print_list, stage
+from lead_sla.terminal import Stage, print_list, stage
 
 SAMPLE_LEADS, SAMPLE_DAYS, SAMPLE_SEED = 20_000, 180, 42
 _SHOWN = 8
+_TRIES, _SECONDS_BETWEEN_TRIES = 5, 0.3
 
 
 def build(
@@ -59,7 +63,7 @@ def build(
         tables = raw.landed(settings.project, settings.raw)
         made_from = fingerprint(settings.project, (file for table in tables for file in table.files), variables)
         last = publishing.current(target) if target else None
-        if last and not force and settings.warehouse.exists() and _is_unchanged(last, made_from):
+        if last and not force and settings.warehouse.exists() and is_unchanged(last, made_from):
             console.print(
                 Text.assemble(
                     ("✓ ", "green"),
@@ -80,17 +84,7 @@ def build(
         with stage(console, "Policy") as current:
             current.result(f"{policy.check(settings.project)} seeds in {policy.FOLDER}")
         with stage(console, "Build") as current:
-            current.doing("opening the warehouse")
-            _check_warehouse(settings.warehouse)
-            current.doing("starting dbt")
-            try:
-                outcome = dbt_build.build(settings, variables, current.doing)
-            except BuildFailed:
-                raw.find_damage(tables)
-                raise
-            models, tests = outcome.count("model"), outcome.count("test")
-            passed = outcome.count("test", "pass")
-            current.result(f"{models} models, {passed} of {tests} checks passed", warn=passed < tests)
+            outcome = run_dbt(settings, tables, variables, current)
         notes = {"broken_promises": outcome.broken_promises(), "findings": outcome.findings()}
 
         if target is None:
@@ -109,6 +103,42 @@ def build(
             current.result(f"{len(published.rows)} marts, {sum(published.rows.values()):,} rows in {display(target)}")
     show_notes(console, notes)
     show_published(settings, console, published)
+
+
+def run_dbt(
+    settings: Settings,
+    tables: Sequence[RawTable],
+    variables: Mapping[str, Any],
+    current: Stage,
+    *,
+    resume: Breakpoint | None = None,
+    told: Callable[[Outcome], None] = lambda outcome: None,
+) -> Outcome:
+    """Let dbt build and test in the warehouse, which no reader opens.
+
+    Args:
+        settings: the paths.
+        tables: what was landed.
+        variables: dbt variables of this run.
+        current: the stage that shows it.
+        resume: the build that broke off, which this one goes on with.
+        told: told what came of every node, also where the build then fails.
+
+    Raises:
+        RefusedInput: the raw data or the policy is wrong.
+        LeadSlaError: something failed that withholds the marts.
+    """
+    current.doing("opening the warehouse")
+    _check_warehouse(settings.warehouse)
+    current.doing("starting dbt")
+    try:
+        outcome = dbt_build.build(settings, variables, current.doing, resume=resume, told=told)
+    except BuildFailed:
+        raw.find_damage(tables)
+        raise
+    tests, passed = outcome.count("test"), outcome.count("test", "pass")
+    current.result(f"{outcome.count('model')} models, {passed} of {tests} checks passed", warn=passed < tests)
+    return outcome
 
 
 def ensure_raw(settings: Settings, console: Console) -> None:
@@ -161,7 +191,8 @@ def sample(out: Path, leads: int, days: int, seed: int) -> dict[str, int]:
 def show_published(settings: Settings, console: Console, run: PublishedRun) -> None:
     """Print the summary of a published run, and where it lies."""
     published = run.folder.parent.parent
-    summary.show(console, summary.read(run.database), raw.late_after(settings.project))
+    figures = summary.read(run.database).heard(run.record.get("heartbeats") or {})
+    summary.show(console, figures, raw.late_after(settings.project))
     summary.show_where(console, published / "marts.duckdb", published / "parquet")
 
 
@@ -184,7 +215,8 @@ def show_notes(console: Console, notes: Mapping[str, Any]) -> None:
             print_list(console, [*sentences[:_SHOWN], *more])
 
 
-def _is_unchanged(last: PublishedRun, made_from: str) -> bool:
+def is_unchanged(last: PublishedRun, made_from: str) -> bool:
+    """Are the published marts what a build would make now, and whole?"""
     return last.record.get("fingerprint") == made_from and last.is_intact()
 
 
@@ -194,11 +226,16 @@ def _check_warehouse(warehouse: Path) -> None:
     Raises:
         LeadSlaError: it is locked, damaged, or may not be written.
     """
-    try:
-        warehouse.parent.mkdir(parents=True, exist_ok=True)
-        existed = warehouse.exists()
-        duckdb.connect(str(warehouse)).close()
-        if not existed:
-            warehouse.unlink(missing_ok=True)
-    except (duckdb.Error, OSError) as error:
-        raise explain(error, "Opening the warehouse") from error
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            warehouse.parent.mkdir(parents=True, exist_ok=True)
+            existed = warehouse.exists()
+            duckdb.connect(str(warehouse)).close()
+            if not existed:
+                warehouse.unlink(missing_ok=True)
+            return
+        except (duckdb.Error, OSError) as error:
+            # The worker of a run that was killed needs a moment to notice it.
+            if not (tries_left and "Could not set lock on file" in str(error)):
+                raise explain(error, "Opening the warehouse") from error
+            time.sleep(_SECONDS_BETWEEN_TRIES)

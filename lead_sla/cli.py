@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from datetime import datetime
@@ -25,14 +26,25 @@ Exit status:
   0  done (or nothing new since the last published run)
   1  failed: a model or check, a locked warehouse, a full disk
   2  refused: the raw data, the policy or an option is wrong
+  5  another run is going on: nothing was done
 Unless it is 0, the published marts are as they were.
+"""
+NIGHTLY_EXIT_CODES = """\b
+Exit status:
+  0  published, or nothing new since the last published run
+  1  failed: a model or check, a locked warehouse, a full disk
+  2  refused: what landed, the policy or an option is wrong
+  3  stale: a table is late, or a rollback holds publishing back
+  4  published, but a report or the dashboard did not get out
+  5  another run is going on: nothing was done
+With 1, 2 and 5, the published marts are as they were.
 """
 PATHS = """\b
 Paths (environment variables):
   LEAD_SLA_RAW        landed Parquet files, a folder a table (data/raw)
   LEAD_SLA_WAREHOUSE  the DuckDB file that dbt builds (data/warehouse.duckdb)
   LEAD_SLA_PUBLISHED  what readers open (data/published)
-  LEAD_SLA_STATE      what checks and reports remember (data/state)
+  LEAD_SLA_STATE      what runs remember of each other (data/state)
   LEAD_SLA_REPORT_CONFIG  who gets the daily report (config/report.yml)
 """
 
@@ -106,6 +118,66 @@ def build(as_of: str | None, variables: dict[str, Any], force: bool, publish_to:
         force=force,
         publish_to=publish_to.absolute() if publish_to else None,
     )
+
+
+@cli.command(epilog=NIGHTLY_EXIT_CODES)
+@click.option("--resume", is_flag=True, help="Go on where the last run failed, as far as its work still stands.")
+@click.option("--force", is_flag=True, help="Build and publish also if nothing is new, or a rollback holds it back.")
+@click.option(
+    "--accept-counts", is_flag=True, help="Rows were taken away on purpose: begin the history of row counts anew."
+)
+@click.option("--report/--no-report", default=True, show_default=True, help="Send the daily report.")
+@click.option(
+    "--now", callback=_instant, metavar="UTC", help="Run as if it began at this instant: for rehearsals with old data."
+)
+def nightly(resume: bool, force: bool, accept_counts: bool, report: bool, now: str | None) -> None:
+    """Check what landed, build aside, publish or keep, tell people: what a schedule calls.
+
+    Once a night, or every 15 minutes: a run that finds nothing new ends at once. What readers see is exchanged only when
+    everything that must hold holds. docs/operations.md says what can go wrong, and what to do then.
+    """
+    from lead_sla.night import Options
+    from lead_sla.night import nightly as run_night
+
+    options = Options(
+        force=force,
+        resume=resume,
+        accept_counts=accept_counts,
+        report=report,
+        now=datetime.fromisoformat(now) if now else None,
+    )
+    sys.exit(run_night(Settings.from_environment(), make_console(), options))
+
+
+@cli.command(epilog=EXIT_CODES)
+@click.argument("run", default="", metavar="[RUN]")
+def rollback(run: str) -> None:
+    """Let readers see the version before this one again (or RUN), and hold scheduled publishing back.
+
+    `lead-sla nightly --force` publishes again when the cause is mended; so does whoever builds or publishes by hand.
+    """
+    settings, console = Settings.from_environment(), make_console()
+    chosen = publishing.rollback(settings.published, run)
+    console.print(f"Readers see {chosen.run} again: as of {chosen.as_of:%Y-%m-%d %H:%M} UTC", soft_wrap=True)
+    for other in reversed(publishing.kept(settings.published)):
+        mark = "→" if other.run == chosen.run else " "
+        console.print(f" {mark} {other.run}  published {other.record['published_at']} UTC", soft_wrap=True)
+    console.print("Scheduled runs publish nothing until: lead-sla nightly --force", soft_wrap=True)
+
+
+@cli.command(epilog=EXIT_CODES)
+@click.option("--run", metavar="RUN", help="One run in detail.")
+@click.option("--limit", type=click.IntRange(min=1), default=14, show_default=True, help="How many runs.")
+@click.option("--csv", "as_csv", is_flag=True, help="Every row, as CSV.")
+def history(run: str | None, limit: int, as_csv: bool) -> None:
+    """Show the last runs: how they ended, how long each stage takes, which tests fail.
+
+    With SQL: duckdb -c "from 'data/state/history/*.parquet'"; docs/operations.md names the columns.
+    """
+    from lead_sla.history import show_history
+
+    settings = Settings.from_environment()
+    show_history(settings.state, make_console(), limit=limit, run=run, as_csv=as_csv)
 
 
 @cli.command(epilog=EXIT_CODES)
@@ -235,6 +307,8 @@ def main() -> NoReturn:
     """Run the command line; everything that can go wrong ends in one message on the standard error."""
     # A stop from outside (a scheduler, a shutdown) unwinds like Ctrl-C, so that nothing half-made is left.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    # The warehouse and what runs remember hold addresses of leads: nobody else reads them. What is published sets its own modes.
+    os.umask(0o077)
     try:
         cli.main(prog_name="lead-sla", standalone_mode=False)
     except click.exceptions.Exit as stop:

@@ -5,29 +5,41 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lead_sla.errors import BuildFailed, LeadSlaError, RefusedInput, translate
+from lead_sla.files import make_folder, write_json
+from lead_sla.orphan import as_my_child
 from lead_sla.settings import Settings, display
 
 THRESHOLD = "sla_threshold"
 POLICY = "policy"
 # A breached promise is news for the readers: it runs last, and alone, so that it neither skips a mart nor withholds one.
-_BUILD = ("build", "--exclude-resource-type", "unit_test", "--exclude", f"tag:{THRESHOLD}")
+# A build makes nothing of saved queries and exposures.
+_BUILD = ("build", "--exclude-resource-types", "unit_test saved_query exposure", "--exclude", f"tag:{THRESHOLD}")
 _THRESHOLDS = ("test", "--select", f"tag:{THRESHOLD}")
-_STEPS = {"parse": "reading the project", "build": "checking the raw tables", "test": "measuring the promises"}
+_STEPS = {
+    "parse": "reading the project",
+    "build": "checking the raw tables",
+    "retry": "going on where it broke off",
+    "test": "measuring the promises",
+}
 # What is skipped was kept from running by something that failed, which is told.
 _HARMLESS = ("success", "pass", "warn", "skipped", "no-op")
 _SHOWN = 12
 
 # What the macro explain_failures prints: `[policy] error one_row_per_rule: sales_sla_rules (rule_id x): ...`
 _SAID = re.compile(r"\[\w+\] (?:error|warning) (?P<test>\S+): (?P<sentence>.+)", flags=re.DOTALL)
+
+_RUN_RESULTS = "run_results.json"
 
 Report = Callable[[str], None]
 
@@ -43,11 +55,18 @@ class Node:
     failures: int
     tags: tuple[str, ...]
     schema: str
+    started_at: str | None = None
+    seconds: float = 0.0
 
     @property
     def is_threshold(self) -> bool:
         """Does it test a promised attainment?"""
         return THRESHOLD in self.tags
+
+    @property
+    def is_well(self) -> bool:
+        """Did it run, and need not run again?"""
+        return self.status in _HARMLESS and self.status != "skipped"
 
     @property
     def withholds(self) -> bool:
@@ -75,6 +94,18 @@ class Outcome:
     nodes: list[Node] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+
+    def followed_by(self, later: Outcome) -> Outcome:
+        """Put the outcome of a retry behind this one: what ran again counts as it came out the second time."""
+        again = {node.name for node in later.nodes}
+        return Outcome(
+            nodes=[*(node for node in self.nodes if node.name not in again), *later.nodes],
+            said=[
+                *(text for text in self.said if (match := _SAID.match(text)) and match["test"] not in again),
+                *later.said,
+            ],
+            warnings=list(dict.fromkeys([*self.warnings, *later.warnings])),
+        )
 
     def count(self, type_: str, *statuses: str) -> int:
         """Count the nodes of a type, of these statuses if given."""
@@ -106,19 +137,67 @@ class Outcome:
         return [sentence for node in nodes for sentence in own.get(node.name) or [node.sentence()]]
 
 
-def build(settings: Settings, variables: Mapping[str, Any], doing: Report) -> Outcome:
+@dataclass(frozen=True)
+class Breakpoint:
+    """How far a build came that failed, kept in a folder of its own for `lead-sla nightly --resume`.
+
+    dbt's own results are copied there: the next dbt command that somebody types would overwrite them.
+    """
+
+    folder: Path
+
+    def outcome(self) -> Outcome | None:
+        """Give what came of the build that broke off; None where there is none to go on with."""
+        try:
+            known = json.loads((self.folder / "outcome.json").read_text(encoding="utf-8"))
+            nodes = [Node(**{**node, "tags": tuple(node["tags"])}) for node in known["nodes"]]
+            return Outcome(nodes, known["said"], known["warnings"]) if (self.folder / _RUN_RESULTS).exists() else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def note(self, outcome: Outcome, settings: Settings) -> None:
+        """Keep an outcome with a node that withholds the marts; forget what was kept before."""
+        self.forget()
+        broke_off = any(node.withholds and not node.is_threshold for node in outcome.nodes)
+        results = Path(os.environ.get("DBT_TARGET_PATH", settings.project / "target")) / _RUN_RESULTS
+        # A disk that is full takes no note: the next run then begins at the beginning.
+        with suppress(OSError):
+            if broke_off:
+                make_folder(self.folder)
+                shutil.copyfile(results, self.folder / _RUN_RESULTS)
+                write_json(self.folder / "outcome.json", asdict(outcome))
+
+    def forget(self) -> None:
+        """Forget it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def build(
+    settings: Settings,
+    variables: Mapping[str, Any],
+    doing: Report,
+    *,
+    resume: Breakpoint | None = None,
+    told: Callable[[Outcome], None] = lambda outcome: None,
+) -> Outcome:
     """Build and test everything but the unit tests, then measure the promises.
 
     Args:
         settings: the paths.
         variables: dbt variables of this run.
         doing: told in a few words what happens now.
+        resume: the build that broke off, which this one goes on with.
+        told: told what came of every node, also where the build then fails.
 
     Raises:
         RefusedInput: the raw data or the policy is wrong.
         LeadSlaError: something failed that withholds the marts, or nothing was selected.
     """
-    outcome = _run(settings, variables, doing)
+    before = resume.outcome() if resume else None
+    outcome = _run(settings, variables, doing, resume.folder if resume and before else None)
+    if before:
+        outcome = before.followed_by(outcome)
+    told(outcome)
     failed = [node for node in outcome.nodes if node.withholds]
     if failed:
         raise _failure(outcome, failed)
@@ -137,14 +216,19 @@ def build(settings: Settings, variables: Mapping[str, Any], doing: Report) -> Ou
     return outcome
 
 
-def _run(settings: Settings, variables: Mapping[str, Any], doing: Report) -> Outcome:
+def _run(settings: Settings, variables: Mapping[str, Any], doing: Report, retry: Path | None) -> Outcome:
     flags = ["--vars", json.dumps(dict(variables))]
-    commands = [["parse", *flags], [*_BUILD, *flags], [*_THRESHOLDS, *flags]]
+    # No model's place in the graph depends on the clock: parsed without it, the project is read anew only when it has changed.
+    parse = ["parse", "--vars", json.dumps({name: value for name, value in variables.items() if name != "as_of"})]
+    # A retry takes its selection and its variables from the run that it goes on with.
+    build_ = ["retry", "--state", str(retry)] if retry else [*_BUILD, *flags]
+    commands = [parse, build_, [*_THRESHOLDS, *flags]]
     environment = {
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         **os.environ,
         "LEAD_SLA_RAW": str(settings.raw),
         "LEAD_SLA_WAREHOUSE": str(settings.warehouse),
+        **as_my_child(),
     }
     settings.warehouse.parent.mkdir(parents=True, exist_ok=True)
     with (
@@ -168,7 +252,7 @@ def _run(settings: Settings, variables: Mapping[str, Any], doing: Report) -> Out
             raise
         stray.seek(0)
         last_words = stray.read().strip()
-    log = display(Path(os.environ.get("DBT_LOG_PATH", settings.project / "logs")) / "dbt.log")
+    log = display(log_file(settings))
     if exceptions:
         raise _exception(exceptions[0], log)
     if status and not any(node.status not in _HARMLESS for node in outcome.nodes):
@@ -179,6 +263,11 @@ def _run(settings: Settings, variables: Mapping[str, Any], doing: Report) -> Out
             todo="read the end of that log; if nothing is there, the system may have run out of memory",
         )
     return outcome
+
+
+def log_file(settings: Settings) -> Path:
+    """Give the file in which dbt tells its whole story."""
+    return Path(os.environ.get("DBT_LOG_PATH", settings.project / "logs")) / "dbt.log"
 
 
 def _listen(events: Any, doing: Report) -> tuple[Outcome, list[str]]:

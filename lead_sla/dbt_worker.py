@@ -10,7 +10,8 @@ Events:
     {"event": "step", "command": [...]}                     a command begins
     {"event": "total", "nodes": 131}                        so many nodes will run
     {"event": "start", "name": "dim_leads"}                 a node begins
-    {"event": "node", "name": ..., "type": ..., "status": ..., "message": ..., "failures": ..., "tags": [...], "schema": ...}
+    {"event": "node", "name": ..., "type": ..., "status": ..., "message": ..., "failures": ..., "tags": [...], "schema": ...,
+     "started_at": ..., "seconds": ...}                     what came of a node: started_at is UTC, null where it was skipped
     {"event": "said", "text": ...}                          what a macro printed
     {"event": "warning", "text": ...}                       what dbt itself warns of
     {"event": "exception", "text": ...}                     why a command could not run
@@ -22,6 +23,8 @@ import json
 import os
 import sys
 from typing import Any, TextIO
+
+from lead_sla.orphan import die_with_parent
 
 # Warnings that repeat what the results of the nodes tell.
 _TOLD_BY_RESULTS = {
@@ -86,7 +89,9 @@ def main(commands: list[list[str]], out: TextIO) -> int:
                 message=result.message,
                 failures=result.failures,
                 tags=list(result.node.tags),
-                schema=result.node.schema,
+                schema=getattr(result.node, "schema", ""),
+                started_at=result.timing[0].started_at.isoformat() if result.timing else None,
+                seconds=result.execution_time,
             )
         if not outcome.success:
             return 1
@@ -97,4 +102,5 @@ if __name__ == "__main__":
     # The events have the standard output to themselves: whatever else is printed goes to the standard error.
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    die_with_parent()
     sys.exit(main(json.loads(sys.argv[1]), events))

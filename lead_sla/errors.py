@@ -14,6 +14,9 @@ from lead_sla.terminal import print_list
 
 FAILED = 1
 REFUSED = 2
+STALE = 3
+UNTOLD = 4
+BUSY = 5
 
 AS_THEY_WERE = "The published marts are as they were."
 
@@ -57,6 +60,12 @@ class RefusedInput(LeadSlaError):
     """The raw data or the policy is wrong: exit status 2."""
 
     exit_code = REFUSED
+
+
+class Busy(LeadSlaError):
+    """Another run is going on, and this one did nothing: exit status 5."""
+
+    exit_code = BUSY
 
 
 class BuildFailed(LeadSlaError):

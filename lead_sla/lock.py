@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lead_sla.errors import LeadSlaError
+from lead_sla.errors import Busy
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def only_one(path: Path, what: str) -> Iterator[None]:
         what: what is being done under it, such as "A build".
 
     Raises:
-        LeadSlaError: another process holds it.
+        Busy: another process holds it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as file:
@@ -34,7 +34,7 @@ def only_one(path: Path, what: str) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             holder = re.sub(r"\s+", " ", file.read()).strip() or "an unknown process"
-            raise LeadSlaError(
+            raise Busy(
                 f"{what} is running already ({holder})", where=str(path), todo="wait until it ends, then run this again"
             ) from None
         file.truncate(0)

@@ -8,8 +8,10 @@
       runs/<run>/marts.duckdb -> marts_<run>.duckdb
       runs/<run>/parquet/<mart>.parquet
       runs/<run>/run.json                  what was published, and what it was made from
+      held.json                            a rollback holds publishing back, until it is let go
 
-The database's file carries the run in its name, because readers that keep a connection open tell databases apart by their
+Owner and group may read it, and nobody else (folders 0750, files 0640), whatever the umask: who may read the marts is decided
+by the group of the folder. The database's file carries the run in its name, because readers that keep a connection open tell databases apart by their
 files. A reader that has an old version open keeps it: its files stay for the last few runs, and for as long as it holds them.
 """
 
@@ -20,6 +22,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,14 +30,16 @@ from typing import Any
 
 import duckdb
 
-from lead_sla.errors import LeadSlaError, explain
+from lead_sla.errors import LeadSlaError, RefusedInput, explain
+from lead_sla.files import write_json
 from lead_sla.lock import only_one
 
 SCHEMA = "marts"
 # Readable by every DuckDB since 1.4, so that BI tools need not follow our version.
 STORAGE_VERSION = "v1.4.0"
-KEPT_RUNS = 5
-_RECORD = "run.json"
+KEPT_RUNS, KEPT_DAYS = 5, 7
+FOLDER_MODE, FILE_MODE = 0o750, 0o640
+_RECORD, _HELD = "run.json", "held.json"
 _UNFINISHED = ".tmp"
 
 
@@ -44,8 +49,8 @@ class PublishedRun:
 
     Attributes:
         folder: `<published>/runs/<run>`.
-        record: what its run.json tells: run, as_of, published_at, rows of each mart, bytes of each file, and whatever the
-            build added.
+        record: what its run.json tells: run, number, previous, as_of, published_at, rows of each mart, bytes of each
+            file, and whatever the build added.
     """
 
     folder: Path
@@ -62,6 +67,16 @@ class PublishedRun:
         return self.folder / f"marts_{self.run}.duckdb"
 
     @property
+    def as_of(self) -> datetime:
+        """The instant that the marts are true of, UTC."""
+        return datetime.fromisoformat(self.record["as_of"])
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """The place in the order of publication, which no clock that was set back can disturb."""
+        return (self.record.get("number", 0), self.record["published_at"])
+
+    @property
     def rows(self) -> dict[str, int]:
         """The rows of each mart."""
         return dict(self.record["rows"])
@@ -76,11 +91,64 @@ class PublishedRun:
 
 def current(published: Path) -> PublishedRun | None:
     """Give the run that readers see now, or None where nothing was published yet."""
-    folder = (published / "current").resolve()
+    return _read((published / "current").resolve())
+
+
+def kept(published: Path) -> list[PublishedRun]:
+    """List the versions that are still there, in the order of their publication."""
+    folders = (published / "runs").iterdir() if (published / "runs").is_dir() else ()
+    runs = (_read(folder) for folder in folders if not folder.name.endswith(_UNFINISHED))
+    return sorted((run for run in runs if run), key=lambda run: run.order)
+
+
+def held(published: Path) -> str:
+    """Say why publishing is held back, in a sentence without full stop; empty where it is not."""
     try:
-        return PublishedRun(folder, json.loads((folder / _RECORD).read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        return None
+        return str(json.loads((published / _HELD).read_text(encoding="utf-8"))["why"])
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"{_HELD} is there, and cannot be read"
+
+
+def rollback(published: Path, to: str = "") -> PublishedRun:
+    """Let readers see an earlier version again, and hold back what scheduled runs would publish over it.
+
+    Publishing by hand (`lead-sla publish`, `lead-sla build`, `lead-sla nightly --force`) lets go of the hold.
+
+    Args:
+        published: the folder that readers open.
+        to: the run to go back to; default: the one published before the current one.
+
+    Returns:
+        The run that readers see from now on.
+
+    Raises:
+        RefusedInput: there is no such run, or no earlier one that is whole. Nothing was changed.
+    """
+    with only_one(published / ".lock", "A publication"):
+        now, runs = current(published), kept(published)
+        if now is None or not runs:
+            raise RefusedInput("Nothing has been published yet", where=str(published), todo="run: lead-sla build")
+        earlier = [run for run in runs if (run.run == to if to else run.order < now.order) and run.is_intact()]
+        if not earlier:
+            raise RefusedInput(
+                f"There is no whole version {to} to go back to"
+                if to
+                else f"There is no whole version before {now.run}",
+                where=str(published / "runs"),
+                details=[f"{run.run}, published {run.record['published_at']} UTC" for run in runs],
+                todo="name one of those that are kept, or build again from the raw data: lead-sla build --force",
+            )
+        chosen = earlier[-1]
+        why = f"rolled back from {now.run} to {chosen.run} at {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        try:
+            # First, so that no scheduled run publishes again what is being taken back.
+            write_json(published / _HELD, {"why": why})
+            _point(published, "current", f"runs/{chosen.run}")
+        except OSError as error:
+            raise explain(error, "Rolling back") from error
+        return chosen
 
 
 def publish(
@@ -100,21 +168,28 @@ def publish(
         notes: what to add to run.json.
 
     Returns:
-        The new current run.
+        The new current run. A hold that a rollback left is let go.
 
     Raises:
         LeadSlaError: nothing was published, and `current` is as it was.
     """
     with only_one(published / ".lock", "A publication"):
         runs = published / "runs"
-        unfinished = runs / f"{uuid.uuid4().hex}{_UNFINISHED}"
+        unfinished = runs / f".{uuid.uuid4().hex}{_UNFINISHED}"
         folder = None
         try:
             runs.mkdir(exist_ok=True)
-            for left_behind in runs.glob(f"*{_UNFINISHED}"):
+            for path in (published, runs):
+                path.chmod(
+                    path.stat().st_mode & ~0o777 | FOLDER_MODE
+                )  # a set-group-id bit stays: it hands the group down
+            for left_behind in runs.glob(f".*{_UNFINISHED}"):
                 shutil.rmtree(left_behind)
             unfinished.mkdir()
-            record = _write_run(warehouse, unfinished, only, dict(notes or {}))
+            before = current(published)
+            number = max((run.order[0] for run in kept(published)), default=0) + 1
+            place = {"number": number, "previous": before.run if before else None}
+            record = _write_run(warehouse, unfinished, only, {**(notes or {}), **place})
             folder = unfinished.rename(runs / record["run"])
             _sync(runs)
             _point(published, "marts.duckdb", "current/marts.duckdb")
@@ -127,7 +202,9 @@ def publish(
             shutil.rmtree(unfinished, ignore_errors=True)
             if folder and (published / "current").resolve() != folder.resolve():
                 shutil.rmtree(folder, ignore_errors=True)
-        _prune(runs, keep=folder)
+        with suppress(OSError):
+            (published / _HELD).unlink()
+        _prune(published, folder)
         return PublishedRun(folder, record)
 
 
@@ -165,6 +242,7 @@ def _write_run(warehouse: Path, folder: Path, only: Collection[str] | None, note
     }
     (folder / _RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     for path in (*files, folder / _RECORD, folder / "parquet", folder):
+        path.chmod(FOLDER_MODE if path.is_dir() else FILE_MODE)
         _sync(path)
     return record
 
@@ -256,14 +334,22 @@ def _point(published: Path, link: str, target: str) -> None:
     _sync(published)
 
 
-def _prune(runs: Path, keep: Path) -> None:
-    """Remove all but the newest runs. By the time of publication: a replay or other data may have an older `as_of`."""
-    finished = sorted(
-        (path for path in runs.iterdir() if (path / _RECORD).is_file()), key=lambda path: path.name.split("_")[-1]
-    )
-    for old in finished[:-KEPT_RUNS]:
-        if old != keep:
-            shutil.rmtree(old, ignore_errors=True)
+def _prune(published: Path, newest: Path) -> None:
+    """Remove old runs: the last few stay, and the last of each of the last few days, so that there is a yesterday to go back to."""
+    runs = kept(published)
+    last_of_day = {run.record["published_at"][:10]: run.folder for run in runs}
+    days = sorted(last_of_day)[-KEPT_DAYS:]
+    staying = {newest, *(run.folder for run in runs[-KEPT_RUNS:]), *(last_of_day[day] for day in days)}
+    for run in runs:
+        if run.folder not in staying:
+            shutil.rmtree(run.folder, ignore_errors=True)
+
+
+def _read(folder: Path) -> PublishedRun | None:
+    try:
+        return PublishedRun(folder, json.loads((folder / _RECORD).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return None
 
 
 def _sync(path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,12 @@ class Summary:
     marketing: Sequence[Row]
     sales: Sequence[Row]
     violations: Sequence[Row]
+
+    def heard(self, heartbeats: Mapping[str, str]) -> Summary:
+        """Give the same summary where these loaders said later than their newest row that there was nothing new."""
+        said = {table: datetime.fromisoformat(instant) for table, instant in heartbeats.items()}
+        signs = {table: max(filter(None, (load, said.get(table))), default=None) for table, load in self.loads.items()}
+        return replace(self, loads=signs)
 
     def late(self, limits: Mapping[str, timedelta]) -> dict[str, datetime]:
         """Give the raw tables whose newest load lies further before `as_of` than their limit, with that load."""

@@ -43,14 +43,22 @@ class Stage:
     Args:
         console: where it is shown.
         name: one word or two.
+
+    Attributes:
+        warns: whether something came of it that should be looked at.
     """
 
     def __init__(self, console: Console, name: str) -> None:
         self._console, self._name = console, name
         self._started = self._logged = time.monotonic()
         self._doing = ""
-        self._mark, self._style = "✓", "green"
+        self.warns = False
         self._spinner = Spinner("dots", style="cyan")
+
+    @property
+    def said(self) -> str:
+        """What it did last, or what came of it."""
+        return self._doing
 
     @property
     def seconds(self) -> float:
@@ -66,9 +74,7 @@ class Stage:
 
     def result(self, text: str, *, warn: bool = False) -> None:
         """Say in a few words what came of the stage: the text of its final line."""
-        self._doing = text
-        if warn:
-            self._mark, self._style = "!", "yellow"
+        self._doing, self.warns = text, warn
 
     def __rich__(self) -> RenderableType:
         """The live line: a spinner in front, the elapsed time behind."""
@@ -76,7 +82,9 @@ class Stage:
 
     def final(self, *, failed: bool = False) -> RenderableType:
         """The line that stays."""
-        return self._line(Text("✗", style="red") if failed else Text(self._mark, style=self._style))
+        if failed:
+            return self._line(Text("✗", style="red"))
+        return self._line(Text("!", style="yellow") if self.warns else Text("✓", style="green"))
 
     def _line(self, mark: RenderableType) -> RenderableType:
         line = Table.grid(padding=(0, 1), expand=False)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,17 @@ class Load:
         return None not in (self.age_hours, self.error_hours) and self.age_hours > self.error_hours
 
     @property
+    def last_sign(self) -> datetime | None:
+        """When its loader was last heard of: by its newest row, or by a heartbeat that came later."""
+        return max(filter(None, (self.newest_load, self.heard_at)), default=None)
+
+    def seen_at(self, now: datetime, heard_at: datetime | None) -> Load:
+        """Give the same load at another present, with the loader's last word until then."""
+        later = replace(self, heard_at=heard_at)
+        sign = later.last_sign
+        return replace(later, age_hours=(now - sign) / timedelta(hours=1) if sign else None)
+
+    @property
     def verdict_on_amount(self) -> str:
         """Say what can be said of the number of new rows."""
         if self.lost_rows is not None and self.lost_rows > 0:
@@ -146,6 +157,32 @@ class GateResult:
             for name in ("newest_load", "heard_at"):
                 load[name] = load[name] and load[name].isoformat(sep=" ")
         return plain
+
+    @classmethod
+    def from_record(cls, plain: Mapping[str, Any]) -> GateResult:
+        """Give what `record` made plain.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is no such record.
+        """
+
+        def instant(text: str | None) -> datetime | None:
+            return datetime.fromisoformat(text) if text else None
+
+        return cls(
+            checked_at=datetime.fromisoformat(plain["checked_at"]),
+            errors=[Finding(**finding) for finding in plain["errors"]],
+            warnings=[Finding(**finding) for finding in plain["warnings"]],
+            loads={
+                table: Load(
+                    **{**load, "newest_load": instant(load["newest_load"]), "heard_at": instant(load["heard_at"])}
+                )
+                for table, load in plain["loads"].items()
+            },
+            checks=plain["checks"],
+            page=Path(plain["page"]),
+            seconds=plain["seconds"],
+        )
 
 
 def count(number: int, what: str) -> str:

@@ -19,6 +19,7 @@ import duckdb
 from lead_sla.gate.contract import read_contract
 from lead_sla.gate.suites import CHECKPOINTS, FOLDER, SCRATCH_VARIABLE
 from lead_sla.gate.tables import make_columns, make_loads, make_rows, rows_of
+from lead_sla.orphan import die_with_parent
 
 
 def look(job: dict[str, Any]) -> dict[str, Any]:
@@ -107,6 +108,7 @@ if __name__ == "__main__":
     # The answer has the standard output to itself: whatever else is printed goes to the standard error.
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    die_with_parent()
     _prepare()
     line = sys.stdin.readline()
     if line.strip():

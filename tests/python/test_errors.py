@@ -18,7 +18,7 @@ import pytest
 from command_line import CommandLine, Finished, contents
 from project_copy import PROJECT, copy_project
 
-from lead_sla.errors import AS_THEY_WERE, FAILED, REFUSED, RefusedInput, translate
+from lead_sla.errors import AS_THEY_WERE, BUSY, FAILED, REFUSED, RefusedInput, translate
 from lead_sla.publish import publish
 
 
@@ -218,7 +218,7 @@ def test_a_second_build_at_once(lead_sla: CommandLine) -> None:
         lock.write("process 4711, since 2026-06-18 15:00:00 UTC\n")
         lock.flush()
         with nothing_changes(lead_sla):
-            refused(lead_sla("build"), FAILED, "A build is running already (process 4711, since 2026-06-18")
+            refused(lead_sla("build"), BUSY, "A build is running already (process 4711, since 2026-06-18")
 
 
 def test_the_lock_of_a_killed_build_is_no_lock(lead_sla: CommandLine) -> None:

@@ -239,7 +239,7 @@ def test_a_failure_at_any_step_leaves_what_readers_see(
 
 def test_a_publication_that_was_killed_leaves_nothing_in_the_way(warehouse: Path, published: Path) -> None:
     first = publish(warehouse, published)
-    (published / "runs" / "0123.tmp" / "parquet").mkdir(parents=True)
+    (published / "runs" / ".0123.tmp" / "parquet").mkdir(parents=True)
     (published / ".current.draft").symlink_to("nowhere")
 
     second = publish(make_warehouse(warehouse, reps=9), published)
