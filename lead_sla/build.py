@@ -61,7 +61,9 @@ def build(
     with only_one(settings.warehouse.with_name(f"{settings.warehouse.name}.lock"), "A build"):
         ensure_raw(settings, console)
         tables = raw.landed(settings.project, settings.raw)
-        made_from = fingerprint(settings.project, (file for table in tables for file in table.files), variables)
+        made_from = fingerprint(
+            settings.project, settings.raw, (file for table in tables for file in table.files), variables
+        )
         last = publishing.current(target) if target else None
         if last and not force and settings.warehouse.exists() and is_unchanged(last, made_from):
             console.print(

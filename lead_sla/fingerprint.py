@@ -26,7 +26,7 @@ _SILENT_SETTINGS = (
 )
 
 
-def fingerprint(project: Path, raw_files: Iterable[Path], variables: Mapping[str, Any]) -> str:
+def fingerprint(project: Path, raw: Path, raw_files: Iterable[Path], variables: Mapping[str, Any]) -> str:
     """Give the fingerprint of everything that the marts depend on.
 
     Raw files count by name, size and time of change (they may be large), files of the project by content, and then the
@@ -34,7 +34,8 @@ def fingerprint(project: Path, raw_files: Iterable[Path], variables: Mapping[str
 
     Args:
         project: the folder of dbt_project.yml.
-        raw_files: the landed Parquet files.
+        raw: the raw folder.
+        raw_files: the landed Parquet files in it.
         variables: the dbt variables given for this run.
 
     Returns:
@@ -50,7 +51,7 @@ def fingerprint(project: Path, raw_files: Iterable[Path], variables: Mapping[str
     add("settings", sorted((name, value) for name, value in os.environ.items() if _matters(name)))
     for path in raw_files:
         stat = path.stat()
-        add("raw", str(path), stat.st_size, stat.st_mtime_ns)
+        add("raw", str(path.relative_to(raw)), stat.st_size, stat.st_mtime_ns)
     for path in _project_files(project):
         add("project", str(path.relative_to(project)), hashlib.sha256(path.read_bytes()).hexdigest())
     return digest.hexdigest()

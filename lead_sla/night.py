@@ -134,10 +134,10 @@ class _Night:
         fresh = self._judge(gate, last)
 
         files = [file for table in tables for file in table.files]
-        inputs = fingerprint(settings.project, files, {})
+        inputs = fingerprint(settings.project, settings.raw, files, {})
         as_of = self._resume_from(inputs) or f"{fresh.as_of:%Y-%m-%d %H:%M:%S.%f}".removesuffix(".000000")
         variables = {"as_of": as_of}
-        made_from = fingerprint(settings.project, files, variables)
+        made_from = fingerprint(settings.project, settings.raw, files, variables)
         if last and not self._options.force and job.is_unchanged(last, made_from):
             since = f"Nothing new since {last.record['published_at']} UTC"
             self._tell(f"{since}: the published marts are what a run would make")

@@ -88,9 +88,7 @@ def run_gate(
     return result
 
 
-def recall_gate(
-    settings: Settings, *, now: datetime, heard: Mapping[str, datetime] | None = None
-) -> GateResult | None:
+def recall_gate(settings: Settings, *, now: datetime, heard: Mapping[str, datetime] | None = None) -> GateResult | None:
     """Give the result of the last check again if another one could not find anything else.
 
     That is so if it found no error, if neither the landed files nor the contract, the policy or the checks have changed, and if
@@ -127,7 +125,7 @@ def recall_gate(
 def _looked_at(settings: Settings) -> str:
     """Give a text that changes with everything that a check looks at, but for the clock."""
     tables = raw.landed(settings.project, settings.raw)
-    return fingerprint(settings.project, (file for table in tables for file in table.files), {})
+    return fingerprint(settings.project, settings.raw, (file for table in tables for file in table.files), {})
 
 
 class _Check:

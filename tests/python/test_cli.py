@@ -119,7 +119,7 @@ def test_the_same_input_has_the_same_fingerprint_and_any_change_another(
     seed = copy.folder / policy.FOLDER / "holidays.csv"
 
     def now(**variables: str) -> str:
-        return fingerprint(copy.folder, [landed], variables)
+        return fingerprint(copy.folder, copy.folder, [landed], variables)
 
     seen = [now()]
     assert now() == seen[0]
@@ -145,10 +145,10 @@ def test_the_same_input_has_the_same_fingerprint_and_any_change_another(
 def test_where_dbt_writes_and_what_a_test_of_the_command_line_says_is_nothing_new(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = fingerprint(PROJECT, [], {})
+    before = fingerprint(PROJECT, PROJECT, [], {})
     monkeypatch.setenv("DBT_LOG_PATH", str(tmp_path))
     monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path))
-    assert fingerprint(PROJECT, [], {}) == before
+    assert fingerprint(PROJECT, PROJECT, [], {}) == before
 
 
 # --- what dbt's outcome means
