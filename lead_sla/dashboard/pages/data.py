@@ -1,0 +1,159 @@
+"""Data: as of when, how fresh, what the checks found, which promises were broken, and how the last runs went."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+from lead_sla.dashboard.board import Board
+from lead_sla.dashboard.pages import wording
+from lead_sla.dashboard.parts import Cell, Column, Table, Tile
+from lead_sla.report import words
+from lead_sla.report.figures import clean
+
+_RUNS = 30
+_TONES = {
+    "published": "met", "done": "met", "pass": "met", "success": "met", "nothing_new": "quiet", "skipped": "quiet",
+    "reused": "quiet", "published_stale": "risk", "held": "risk", "warned": "risk", "warn": "risk", "stopped": "risk",
+    "failed": "breach", "refused": "breach", "died": "breach", "fail": "breach", "error": "breach",
+}  # fmt: skip
+
+
+def data(board: Board) -> dict[str, Any]:
+    """Lay the page out."""
+    company, record = board.company, board.run.record
+    history = _history(board)
+    return {
+        "tiles": [
+            Tile("Loads", *(("late", "what happened since is unknown", "risk") if company.unknown else ("fresh", "no raw table is late", "met"))),
+            Tile("Broken promises", words.number(len(company.promises)), "attainments that were promised and not reached", "breach" if company.promises else "met"),
+            Tile("Findings", words.number(len(company.findings)), "warnings of the checks about the data", "risk" if company.findings else "met"),
+            Tile("Published", _utc(record.get("published_at")), f"{sum(board.run.rows.values()):,} rows in {len(board.run.rows)} marts"),
+        ],
+        "loads": _loads(board),
+        "promises": [clean(sentence) for sentence in company.promises],
+        "findings": [clean(sentence) for sentence in company.findings],
+        "rows": Table(
+            "Rows of the published marts", [Column("Mart"), Column("Rows", True)],
+            [[Cell(mart), wording.count(rows)] for mart, rows in sorted(board.run.rows.items())], is_sortable=True,
+        ),
+        "run": clean(board.run.run),
+        "history": history,
+    }  # fmt: skip
+
+
+def _utc(text: Any) -> str:
+    try:
+        at = datetime.fromisoformat(str(text))
+    except ValueError:
+        return "–"
+    return f"{at.day} {at:%b}, {at:%H:%M} UTC"
+
+
+def _loads(board: Board) -> Table:
+    rows = []
+    for load in board.company.loads:
+        limit = board.limits.get(load.table)
+        heard, now = load.heard_at_local, board.company.clock.now_local
+        since = "no data yet" if heard is None else f"{words.day(heard)} {heard.year}, {heard:%H:%M}"
+        state = ("late", "breach") if load.is_late else ("never landed", "quiet") if heard is None else ("fresh", "met")
+        said = f"unknown: no data {'yet' if heard is None else f'since {since}'}" if load.is_late else ""
+        rows.append(
+            [
+                Cell(load.table),
+                Cell(since, load.heard_at.isoformat() if load.heard_at else None),
+                Cell("–" if heard is None else words.duration(now - heard), (now - heard).total_seconds() if heard else None),
+                Cell("never" if limit is None else words.duration(limit), limit.total_seconds() if limit else None),
+                Cell(state[0], tone=state[1], note=said),
+            ]
+        )  # fmt: skip
+    columns = [Column("Raw table"), Column("Newest data"), Column("Age", True), Column("Late after", True), Column("State")]
+    return Table("Freshness of the raw tables", columns, rows, is_sortable=True)
+
+
+def _history(board: Board) -> dict[str, Any]:
+    """Read the last runs, and how the stages and tests of the newest one went; nothing where no history is kept."""
+    try:
+        from lead_sla import history
+    except ImportError:
+        return {}
+    try:
+        with history.connect(board.state) as connection:
+            runs = _ask(connection, f"from history where kind = 'run' order by started_at desc limit {_RUNS}")
+            if not runs:
+                return {}
+            newest = {"run_id": runs[0]["run_id"]}
+            stages = _ask(connection, "from history where kind = 'stage' and run_id = $run_id order by started_at", newest)
+            tests = _ask(
+                connection,
+                "select status, count(*) as tests, sum(failures) as failures from history "
+                "where kind in ('test', 'check') and run_id = (select arg_max(run_id, started_at) from history where kind in ('test', 'check')) "
+                "group by status order by tests desc",
+            )
+            failing = _ask(
+                connection,
+                "select name, status, failures, message from history where kind in ('test', 'check') "
+                "and run_id = (select arg_max(run_id, started_at) from history where kind in ('test', 'check')) "
+                "and status not in ('pass', 'success', 'done', 'skipped') order by status, name limit 50",
+            )
+    except duckdb.Error:
+        return {}
+    return {
+        "runs": Table(
+            "The last runs",
+            [Column("Started (UTC)"), Column("Outcome"), Column("Took", True), Column("Run"), Column("Message")],
+            [
+                [
+                    Cell(f"{row['started_at']:%Y-%m-%d %H:%M}", row["started_at"].isoformat()),
+                    _status(row["status"]),
+                    Cell(_seconds(row["seconds"]), row["seconds"]),
+                    Cell(words.name(str(row["run_id"]))),
+                    Cell(words.name(row["message"] or "")),
+                ]
+                for row in runs
+            ],
+            is_sortable=True,
+            sorted_by=0,
+        ),
+        "stages": Table(
+            "Stages of the newest run",
+            [Column("Stage"), Column("Outcome"), Column("Took", True), Column("Message")],
+            [
+                [Cell(words.name(row["name"])), _status(row["status"]), Cell(_seconds(row["seconds"]), row["seconds"]), Cell(words.name(row["message"] or ""))]
+                for row in stages
+            ],
+        ),
+        "tests": Table(
+            "Tests and checks of the newest run that had any",
+            [Column("Result"), Column("Tests", True), Column("Failing rows", True)],
+            [[_status(row["status"]), wording.count(row["tests"]), wording.count(row["failures"] or 0)] for row in tests],
+        ),
+        "failing": Table(
+            "Tests and checks that did not pass",
+            [Column("Test"), Column("Result"), Column("Failing rows", True), Column("Message")],
+            [
+                [Cell(words.name(row["name"])), _status(row["status"]), wording.count(row["failures"] or 0), Cell(words.name(row["message"] or ""))]
+                for row in failing
+            ],
+            empty="All passed.",
+            is_sortable=True,
+        ),
+    }  # fmt: skip
+
+
+def _ask(connection: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    cursor = connection.execute(query, parameters or {})
+    columns = [column[0] for column in cursor.description]
+    return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _status(text: str) -> Cell:
+    return Cell(words.name(text).replace("_", " "), tone=_TONES.get(text, ""))
+
+
+def _seconds(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.1f}\u00a0s" if value < 120 else f"{value / 60:.0f}\u00a0min"
