@@ -379,7 +379,7 @@ def _open(runs: Callable[[], list[Path]], months: Callable[[], list[Path]]) -> d
     names = ", ".join(COLUMNS)
     merged = f"select {names} from {_source(readable)}" if readable else "select * from ended limit 0"
     connection.execute(
-        f"create view history as with merged as ({merged}) from merged "
+        f"create view history as with merged as not materialized ({merged}) from merged "
         "union all (from ended except from merged where run_id in (select run_id from ended))"
     )
     return connection

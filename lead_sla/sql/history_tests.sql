@@ -8,21 +8,55 @@ with runs as (
     where kind = 'run'
 ),
 
+tests as (
+    select
+        run_id,
+        name,
+        status,
+        message,
+        failures,
+        status not in ('pass', 'success') as is_bad
+    from history
+    where
+        kind in ('test', 'check')
+        and status not in ('skipped', 'no-op')
+),
+
+last_runs as (
+    select
+        run_id,
+        run_started_at
+    from runs
+    where run_id in (select run_id from tests)
+    order by run_started_at desc
+    limit $limit
+),
+
+recent as (
+    select
+        tests.name,
+        list(
+            case when tests.is_bad or tests.failures is not null then tests.failures else 0 end
+            order by last_runs.run_started_at
+        ) as failures
+    from tests
+    inner join last_runs on tests.run_id = last_runs.run_id
+    group by tests.name
+    having bool_or(tests.is_bad)
+),
+
+-- How long it has lasted is asked of the whole history, and only of these.
 results as (
     select
-        history.name,
-        history.status,
-        history.message,
-        history.failures,
+        tests.name,
+        tests.status,
+        tests.message,
+        tests.is_bad,
         runs.run_started_at,
-        history.status not in ('pass', 'success') as is_bad,
-        dense_rank() over (order by runs.run_started_at desc) as run_place,
-        row_number() over (partition by history.name order by runs.run_started_at desc) as place
-    from history
-    inner join runs on history.run_id = runs.run_id
-    where
-        history.kind in ('test', 'check')
-        and history.status not in ('skipped', 'no-op')
+        row_number() over (partition by tests.name order by runs.run_started_at desc) as place
+    from tests
+    inner join runs on tests.run_id = runs.run_id
+    where tests.name in (select name from recent)
 ),
 
 latest as (
@@ -55,17 +89,6 @@ streaks as (
     left join turned on results.name = turned.name
     where turned.run_started_at is null or results.run_started_at > turned.run_started_at
     group by results.name
-),
-
-recent as (
-    select
-        name,
-        list(case when is_bad or failures is not null then failures else 0 end order by run_started_at) as failures,
-        bool_or(is_bad) as was_bad,
-        max(run_started_at) as run_started_at
-    from results
-    where run_place <= $limit
-    group by name
 )
 
 select
@@ -78,5 +101,4 @@ select
 from latest
 inner join recent on latest.name = recent.name
 inner join streaks on latest.name = streaks.name
-where recent.was_bad
 order by latest.is_bad desc, streaks.since desc, latest.name asc
