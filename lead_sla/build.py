@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -190,11 +191,11 @@ def sample(out: Path, leads: int, days: int, seed: int) -> dict[str, int]:
         raise explain(error, "Making sample data") from error
 
 
-def show_published(settings: Settings, console: Console, run: PublishedRun) -> None:
-    """Print the summary of a published run, and where it lies."""
+def show_published(settings: Settings, console: Console, run: PublishedRun, now: datetime | None = None) -> None:
+    """Print the summary of a published run, seen from `now` (UTC; default: the machine's clock), and where it lies."""
     published = run.folder.parent.parent
     figures = summary.read(run.database).heard(run.record.get("heartbeats") or {})
-    summary.show(console, figures, raw.late_after(settings.project))
+    summary.show(console, figures, raw.late_after(settings.project), now)
     summary.show_where(console, published / "marts.duckdb", published / "parquet")
 
 

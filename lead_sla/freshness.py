@@ -98,6 +98,24 @@ class Freshness:
         return [f"unknown: no data in {table} since {sign:%Y-%m-%d %H:%M} UTC" for sign, table in signs]
 
 
+def check_clock(now: datetime, published_as_of: datetime | None) -> None:
+    """See that the clock has not gone back.
+
+    Args:
+        now: the start of the run, UTC, without a zone.
+        published_as_of: `as_of` of the published marts; None where there are none.
+
+    Raises:
+        LeadSlaError: the clock is behind the published marts.
+    """
+    if published_as_of and now < published_as_of:
+        raise LeadSlaError(
+            f"The machine's clock says {now:%Y-%m-%d %H:%M:%S} UTC, but the published marts are as of "
+            f"{published_as_of:%Y-%m-%d %H:%M:%S} UTC: one of the two is wrong",
+            todo="set the clock; if it was ahead when those marts were published, take them back first: lead-sla rollback",
+        )
+
+
 def judge(loads: Mapping[str, Load], now: datetime, published_as_of: datetime | None) -> Freshness:
     """Decide up to when this run may know the world.
 
@@ -108,17 +126,8 @@ def judge(loads: Mapping[str, Load], now: datetime, published_as_of: datetime | 
     Args:
         loads: what was landed of each raw table, with its age at `now`.
         now: the start of the run, UTC, without a zone.
-        published_as_of: `as_of` of the published marts; None where there are none.
-
-    Raises:
-        LeadSlaError: the machine's clock is behind the published marts.
+        published_as_of: `as_of` of the published marts, which is not after `now`; None where there are none.
     """
-    if published_as_of and now < published_as_of:
-        raise LeadSlaError(
-            f"The machine's clock says {now:%Y-%m-%d %H:%M:%S} UTC, but the published marts are as of "
-            f"{published_as_of:%Y-%m-%d %H:%M:%S} UTC: one of the two is wrong",
-            todo="set the clock; if it was ahead when those marts were published, take them back first: lead-sla rollback",
-        )
     late = {table: load for table, load in loads.items() if load.is_late}
     newest = max((load.newest_load for load in loads.values() if load.newest_load), default=now)
     as_of = min(newest, now) if late else now

@@ -127,10 +127,11 @@ class _Night:
 
     def _work(self) -> int:
         settings = self._settings
+        last = publishing.current(settings.published)
+        freshness.check_clock(self._now, last.as_of if last else None)
         tables = raw.landed(settings.project, settings.raw)
         heartbeats = freshness.listen(settings.raw, [table.name for table in tables], self._now)
         gate = self._check(heartbeats.heard)
-        last = publishing.current(settings.published)
         fresh = self._judge(gate, last)
 
         files = [file for table in tables for file in table.files]
@@ -171,7 +172,7 @@ class _Night:
             current.result(f"{len(run.rows)} marts, {sum(run.rows.values()):,} rows in {display(settings.published)}")
         self._afterwards("Dashboard", lambda current: self._dashboard(run, current))
         job.show_notes(self._console, run.record)
-        job.show_published(settings, self._console, run)
+        job.show_published(settings, self._console, run, self._now)
         return self._finish("published", "", run, fresh)
 
     def _check(self, heard: Mapping[str, datetime]) -> GateResult:
@@ -278,15 +279,15 @@ class _Night:
         return self._end(status, 0, run, None, message)
 
     def _hold(self, why: str, last: PublishedRun | None) -> int:
-        what = f"Publishing is held back: {why}"
+        what = f"Publishing is held back, and what was built now is kept aside: {why}"
         todo = "when the cause is mended: lead-sla nightly --force"
-        self._tell(f"{what}. What was built now is kept aside; {todo}")
         return self._end("held", STALE, last, self._trouble(what, self._run_id, todo, STALE))
 
     def _end(
         self, status: str, exit_status: int, run: PublishedRun | None, trouble: Trouble | None, message: str = ""
     ) -> int:
         if trouble:
+            self._tell(f"{trouble.what}. To do: {trouble.todo}")
             self._alert(trouble)
         else:
             self._print(
