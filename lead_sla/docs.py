@@ -23,6 +23,7 @@ from typing import Any
 
 import click
 import jinja2
+import markupsafe
 
 from lead_sla.errors import LeadSlaError
 from lead_sla.sample import make_sample
@@ -321,7 +322,15 @@ def er_svg(manifest: dict[str, Any]) -> str:
 
 # --- the site ---------------------------------------------------------------------------------------------------------
 
-_PAGE = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string("""<!doctype html>
+
+def _with_code(text: str) -> markupsafe.Markup:
+    """HTML of a description, whose code stands between backticks."""
+    return markupsafe.Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(markupsafe.escape(text))))
+
+
+_JINJA = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+_JINJA.filters["with_code"] = _with_code
+_PAGE = _JINJA.from_string("""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -371,12 +380,12 @@ _PAGE = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True
 <h2>{{ heading }}</h2>
 {% for mart in marts if mart.folder == folder %}
 <h3 id="{{ mart.name }}">{{ mart.name }}</h3>
-<p>{{ mart.description }}</p>
+<p>{{ mart.description | with_code }}</p>
 <div class="wide" tabindex="0" role="region" aria-label="Columns of {{ mart.name }}">
 <table><thead><tr><th>Column</th><th>Type</th><th>Unit</th><th>What it says</th></tr></thead><tbody>
 {% for column in mart.columns %}
 <tr><td>{% if column.name in mart.key %}<u>{{ column.name }}</u>{% else %}{{ column.name }}{% endif %}{{ "*" if column.is_required }}</td>
-<td>{{ column.type }}</td><td>{{ column.unit }}</td><td>{{ column.description }}</td></tr>
+<td>{{ column.type }}</td><td>{{ column.unit }}</td><td>{{ column.description | with_code }}</td></tr>
 {% endfor %}
 </tbody></table></div>
 {% endfor %}
@@ -410,9 +419,7 @@ def make_site(folder: Path, target: Path) -> None:
         ("er-diagram", "ER diagram", {"svg": er_svg(manifest)}),
     ):
         (part / f"{name}.html").write_text(_PAGE.render(title=title, **values))
-    # Angular fills in an icon's address only after the browser has asked for the template as if it were one.
-    page = (target / "static_index.html").read_text()
-    (part / "dbt.html").write_text(page.replace('<use xlink:href="{{', '<use ng-attr-xlink:href="{{'))
+    shutil.copy(target / "static_index.html", part / "dbt.html")
     (part / "lineage.html").write_text(lineage_page(target))
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
