@@ -329,6 +329,8 @@ def _guarded(
         return tell(alerts, _Memory(settings.state / FILE))
     except LeadSlaError as error:
         return AlertResult(notes=[clean(f"{nobody}: {'; '.join([error.what, *error.details])}")])
+    except OSError as error:
+        return AlertResult(notes=[f"{nobody}: {display(path)} cannot be read ({type(error).__name__})"])
     except Exception as error:
         return AlertResult(notes=[f"{nobody}: a mistake of the program ({type(error).__name__})"])
 
@@ -351,7 +353,7 @@ def _alert_message(
     subject = clean(f"Lead SLA night {did} at {stage}: {what.rstrip('.')}")
     details = [_sentence(hide(detail)) for detail in trouble.details]
     if len(details) > _DETAILS:
-        details = [*details[:_DETAILS], f"And {len(details) - _DETAILS} more."]
+        details = [*details[:_DETAILS], f"and {len(details) - _DETAILS} more."]
     readers_see, todo = _sentence(hide(trouble.readers_see)), _sentence(hide(trouble.todo))
     lasting = [f"It has lasted since {first_at:%Y-%m-%d %H:%M} UTC."] if first_at < now else []
     return _Message(
@@ -403,13 +405,13 @@ def _clear_message(
 def _excerpt(lines: Sequence[str], hide: Callable[[str], str]) -> list[str]:
     """Give the last lines of a log, fit to leave the machine. What must not is blotted out before lines are cut."""
     text = hide(_ANSI.sub("", "\n".join(lines)))
-    kept = [_line(line) for line in text.splitlines() if line.strip()][-LOG_LINES:]
+    kept = [_printable(line) for line in text.splitlines() if line.strip()][-LOG_LINES:]
     return [line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 1]}…" for line in kept]
 
 
-def _line(line: str) -> str:
-    """Keep how far a line is indented, and make the rest printable."""
-    return " " * (len(line) - len(line.lstrip(" "))) + clean(line)
+def _printable(line: str) -> str:
+    """Put a space in place of control and direction-changing characters; columns stay where they are."""
+    return "".join(character if character.isprintable() else " " for character in line).rstrip()
 
 
 def _scrub(text: str, alerts: Alerts, environ: Mapping[str, str]) -> str:
@@ -417,11 +419,9 @@ def _scrub(text: str, alerts: Alerts, environ: Mapping[str, str]) -> str:
 
 
 def _sentence(text: str) -> str:
-    """Make a sentence: one line, a capital, a full stop."""
+    """Put it on one line, with a full stop. It may begin with the name of a model, so with no capital."""
     text = clean(_ANSI.sub("", text))
-    if not text:
-        return ""
-    return f"{text[:1].upper()}{text[1:]}" + ("" if text[-1] in ".!?…" else ".")
+    return text if not text or text[-1] in ".!?…" else f"{text}."
 
 
 def _without_numbers(text: str) -> str:

@@ -279,7 +279,7 @@ def connect(state: Path) -> duckdb.DuckDBPyConnection:
 
 
 def show_history(
-    state: Path, console: Console, *, limit: int = 14, run: str | None = None, as_csv: Path | None = None
+    state: Path, console: Console, *, limit: int = 14, run: str | None = None, as_csv: bool = False
 ) -> None:
     """Print the last runs, what became slower, and the tests that did not pass; or one run in detail.
 
@@ -288,19 +288,19 @@ def show_history(
         console: where to.
         limit: how many runs are shown, and compared with.
         run: the id of a run, or how it begins: show that one.
-        as_csv: write the rows of the history that stand behind what would be shown into this file instead.
+        as_csv: write every row of these runs as CSV instead; spreadsheets run nothing of it as a formula.
 
     Raises:
         RefusedInput: no run, or more than one, has that id.
-        LeadSlaError: the history or the file cannot be read or written.
+        LeadSlaError: the history cannot be read.
     """
     try:
         with connect(state) as connection:
             if run is not None:
                 run = _find(connection, run)
             if as_csv:
-                _write_csv(connection, as_csv, limit, run)
-                console.print(f"Written: {display(as_csv)}", soft_wrap=True)
+                runs = [run] if run else [row["run_id"] for row in _rows(connection, "runs", limit=limit)]
+                _write_csv(console, connection, runs)
                 return
             if run is not None:
                 _show_run(console, connection, run)
@@ -433,15 +433,14 @@ def _find(connection: duckdb.DuckDBPyConnection, run: str) -> str:
     raise RefusedInput(f"{what}: {run}", where="--run", todo="lead-sla history lists the runs with their ids")
 
 
-def _write_csv(connection: duckdb.DuckDBPyConnection, path: Path, limit: int, run: str | None) -> None:
+def _write_csv(console: Console, connection: duckdb.DuckDBPyConnection, runs: list[str]) -> None:
     from lead_sla.report.mail import make_csv  # with the report's libraries: only a file for spreadsheets needs it
 
-    runs = [run] if run is not None else [row["run_id"] for row in _rows(connection, "runs", limit=limit)]
     cursor = connection.execute(
         "select * from history where list_contains(?, run_id) order by run_id, started_at, kind, name", [runs]
     )
-    rows = [dict(zip(COLUMNS, row, strict=True)) for row in cursor.fetchall()]
-    path.write_bytes(make_csv(rows or [dict.fromkeys(COLUMNS, "")]))
+    if rows := [dict(zip(COLUMNS, row, strict=True)) for row in cursor.fetchall()]:
+        console.file.write(make_csv(rows).decode("utf-8-sig"))
 
 
 def _show_running(console: Console, running: Running | None) -> None:

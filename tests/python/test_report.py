@@ -6,33 +6,22 @@ import base64
 import csv
 import html
 import io
-import ipaddress
-import json
 import logging
 import re
 import shutil
-import ssl
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes, policy
-from email.message import EmailMessage
 from html.parser import HTMLParser
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 import yaml
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult
 from click.testing import CliRunner
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from post_office import PASSWORD, TOKEN, USER, Hook, Mailbox, certificate, hook, mailbox, serve
 from project_copy import PROJECT
 
 from lead_sla import raw
@@ -41,14 +30,15 @@ from lead_sla.errors import LeadSlaError, RefusedInput
 from lead_sla.lock import only_one
 from lead_sla.publish import PublishedRun, current, publish
 from lead_sla.report import Outcome, ReportResult, Status, load_config, send_reports, write_reports
-from lead_sla.report.config import EXAMPLE, ReportConfig, Scope
+from lead_sla.report.config import EXAMPLE, ReportConfig, Scope, load_alerts
 from lead_sla.report.deliver import WAITS, MailServer
 from lead_sla.report.figures import Figures, Marts, UnknownScope
 from lead_sla.report.ledger import Ledger
 from lead_sla.report.mail import Report, make_csv, make_mail, make_report
 from lead_sla.settings import Settings
 
-USER, PASSWORD, TOKEN = "mailer", "p$$-w0rd=of/the+mailer", "t0ken-of-the-hook"
+# pytest finds fixtures by their names in the module.
+FIXTURES = (certificate, hook, mailbox)
 GMAIL_CLIPS_AT = 102_000
 
 
@@ -171,6 +161,23 @@ def test_the_example_is_valid_and_holds_no_real_address() -> None:
             "the address x@e.com stands twice",
         ),
         ({"channels": [{"name": "alice", "url_env": "LEAD_SLA_X", "sees": "all"}]}, "the name alice stands twice"),
+        ({"alerts": "all"}, "alerts: give recipients, channels, or both"),
+        ({"alerts": {"repeat_hours": 3}}, "alerts: there are neither recipients nor channels: nobody would be alerted"),
+        ({"alerts": {"recipients": "a@example.com"}}, "alerts: recipients: give a list of e-mail addresses"),
+        ({"alerts": {"recipients": ["a@b@c"]}}, "alerts: recipients, entry 1 is not one plain e-mail address"),
+        ({"alerts": {"recipients": [{"address": "a@example.com"}]}}, "alerts: recipients, entry 1 is not a text"),
+        ({"alerts": {"recipients": ["A@e.com", "a@E.com"]}}, "alerts: the address a@e.com stands twice"),
+        (
+            {"alerts": {"recipients": ["a@e.com"], "repeat_hours": 0}},
+            "alerts: repeat_hours is a number of hours above 0",
+        ),
+        ({"alerts": {"recipients": ["a@e.com"], "repeat_hours": True}}, "alerts: repeat_hours is a number of hours"),
+        ({"alerts": {"recipients": ["a@e.com"], "repeat_minutes": 5}}, "alerts: unknown key repeat_minutes"),
+        ({"alerts": {"channels": [{"name": "s", "url_env": f"slack://{TOKEN}"}]}}, "and never the URL"),
+        (
+            {"alerts": {"channels": [{"name": "s", "url": f"slack://{TOKEN}"}]}},
+            "alerts: channels, entry 1: unknown key url",
+        ),
         ({"smtp_password": PASSWORD}, "unknown key smtp_password"),
         ({"channels": [{"name": "s", "url_env": f"slack://{TOKEN}", "sees": "all"}]}, "and never the URL"),
         ({"channels": [{"name": "s", "url": f"slack://{TOKEN}", "sees": "all"}]}, "unknown key url"),
@@ -185,6 +192,28 @@ def test_a_mistake_in_the_configuration_is_named_in_a_sentence(
     message = refused.value.format_message()
     assert sentence in message
     assert PASSWORD not in message and TOKEN not in message
+
+
+def test_the_example_says_who_is_alerted_and_a_section_without_hours_means_six() -> None:
+    alerts = load_alerts(PROJECT / EXAMPLE)
+
+    assert alerts is not None
+    assert [recipient.address for recipient in alerts.recipients] == ["data-operations@example.com"]
+    assert [channel.url_env for channel in alerts.channels] == ["LEAD_SLA_ALERTS_URL"]
+    assert alerts.repeat_after == timedelta(hours=6)
+
+
+def test_who_is_alerted_can_be_read_where_the_rest_of_the_file_is_wrong(tmp_path: Path) -> None:
+    path = config_of(tmp_path, subject="{", recipients=[], channels=[], alerts={"recipients": ["ops@example.com"]})
+    with pytest.raises(RefusedInput):
+        load_config(path)
+
+    alerts = load_alerts(path)
+    assert alerts is not None and alerts.recipients[0].address == "ops@example.com"
+    assert alerts.repeat_after == timedelta(hours=6)
+    assert load_alerts(config_of(tmp_path, alerts=None)) is None
+    with pytest.raises(RefusedInput, match="sender is missing"):
+        load_alerts(config_of(tmp_path, sender=None))
 
 
 def test_a_missing_configuration_says_what_to_copy_and_a_broken_one_in_which_line(tmp_path: Path) -> None:
@@ -646,126 +675,6 @@ def test_equal_figures_draw_equal_pictures(published: Path, now: datetime, confi
 
 
 # --- sending ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Mailbox:
-    """What an SMTP server got, and how it behaves. `script` is what it answers to the next RCPT or DATA, in place of 250."""
-
-    mails: list[tuple[str, EmailMessage]] = field(default_factory=list)
-    logins: int = 0
-    port: int = 0
-    refuse: dict[str, str] = field(default_factory=dict)
-    rcpt_script: list[str] = field(default_factory=list)
-    data_script: list[str] = field(default_factory=list)
-
-    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
-        if address in self.refuse:
-            return self.refuse[address]
-        if self.rcpt_script:
-            return self.rcpt_script.pop(0)
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        if self.data_script:
-            answer = self.data_script.pop(0)
-            if answer == "hang up":
-                server.transport.abort()
-            return answer
-        mail = message_from_bytes(envelope.content, policy=policy.default)
-        self.mails += [(address, mail) for address in envelope.rcpt_tos]
-        return "250 OK"
-
-    def authenticate(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
-        self.logins += 1
-        return AuthResult(success=(data.login, data.password) == (USER.encode(), PASSWORD.encode()), handled=False)
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1 that signs itself, and its key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(datetime.now(UTC) - timedelta(days=1))
-        .not_valid_after(datetime.now(UTC) + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("certificate") / "server.pem"
-    path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + made.public_bytes(serialization.Encoding.PEM)
-    )
-    return path
-
-
-class _Server(Controller):
-    """An SMTP server on a free port of this machine."""
-
-    def _trigger_server(self) -> None:
-        self.port = self.server.sockets[0].getsockname()[1]
-        super()._trigger_server()
-
-
-def serve(mailbox: Mailbox, **settings: Any) -> Controller:
-    controller = _Server(mailbox, hostname="127.0.0.1", port=0, **settings)
-    controller.start()
-    return controller
-
-
-@pytest.fixture
-def mailbox(certificate: Path) -> Iterator[Mailbox]:
-    """An SMTP server on this machine that wants STARTTLS and a password; `environ` says how to reach it."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    box = Mailbox()
-    controller = serve(
-        box, tls_context=context, require_starttls=True, auth_required=True, authenticator=box.authenticate
-    )
-    box.port = controller.port
-    yield box
-    controller.stop()
-
-
-@dataclass
-class Hook:
-    """A webhook on this machine: what it was told, and the HTTP codes that it answers next, in place of 200."""
-
-    url: str
-    told: list[dict[str, Any]]
-    codes: list[int]
-
-
-@pytest.fixture
-def hook() -> Iterator[Hook]:
-    told: list[dict[str, Any]] = []
-    codes: list[int] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            content = self.rfile.read(int(self.headers["Content-Length"]))
-            code = codes.pop(0) if codes else 200
-            if code == 200:
-                told.append(json.loads(content))
-            self.send_response(code)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield Hook(f"json://127.0.0.1:{server.server_port}/{TOKEN}", told, codes)
-    server.shutdown()
-    server.server_close()
 
 
 @dataclass
