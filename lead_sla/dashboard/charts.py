@@ -1,9 +1,13 @@
-"""The charts as Vega-Lite, made with Altair. Colours, fonts and widths are the page's: marks name a style, and the page's script
-gives each style its colour in light, in dark and in print."""
+"""The charts as Vega-Lite, made with Altair.
+
+Colours, fonts and widths are the page's: marks name a style, and the page's script gives each style its colour in light, in
+dark and in print.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import ceil
 from typing import Any
 
 import altair as alt
@@ -15,7 +19,9 @@ _MINUTES_LABEL = (
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
-def horizontal_bars(rows: Sequence[Mapping[str, Any]], *, style: str, unit: str, is_money: bool = False) -> dict[str, Any]:
+def horizontal_bars(
+    rows: Sequence[Mapping[str, Any]], *, style: str, unit: str, is_money: bool = False
+) -> dict[str, Any]:
     """Bars with their numbers beside them. Rows: name (each once), value, text, and whatever a click is to know."""
     longest = max((row["value"] for row in rows), default=0)
     base = alt.Chart(alt.Data(values=list(rows))).encode(
@@ -47,16 +53,14 @@ def month(panel: Mapping[str, Any]) -> dict[str, Any]:
     def layer(points: Sequence[Mapping[str, Any]]) -> alt.Chart:
         return alt.Chart(alt.Data(values=list(points)))
 
-    return _spec(
-        alt.layer(
-            layer(panel["band"]).mark_area(style="band").encode(x, y, alt.Y2("to:Q")),
-            layer(panel["ideal"]).mark_line(style="ideal").encode(x, y),
-            layer(panel["forecast"]).mark_line(style="forecast").encode(x, y),
-            layer(panel["actual"]).mark_line(style="actual").encode(x, y),
-            layer(panel["actual"][-1:]).mark_point(style="dot").encode(x, y),
-        ),
-        height=230,
-    )
+    drawn = [
+        layer(panel["band"]).mark_area(style="band").encode(x, y, alt.Y2("to:Q")) if panel["band"] else None,
+        layer(panel["ideal"]).mark_line(style="ideal").encode(x, y) if panel["ideal"] else None,
+        layer(panel["forecast"]).mark_line(style="forecast").encode(x, y) if panel["forecast"] else None,
+        layer(panel["actual"]).mark_line(style="actual").encode(x, y),
+        layer(panel["actual"][-1:]).mark_point(style="dot").encode(x, y),
+    ]
+    return _spec(alt.layer(*(each for each in drawn if each)), height=230)
 
 
 def attainment(weeks: Sequence[Mapping[str, Any]], promised: float | None) -> dict[str, Any]:
@@ -66,9 +70,11 @@ def attainment(weeks: Sequence[Mapping[str, Any]], promised: float | None) -> di
         .scale(type="utc")
         .axis(title=None, format="%-d %b", grid=False, tickCount=4, labelFlush=True, labelOverlap=True, ticks=False, labelPadding=8)
     )  # fmt: skip
-    y = alt.Y("rate:Q").scale(domain=[0, 1]).axis(
-        title=None, format=".0%", values=[0, 0.25, 0.5, 0.75, 1], domain=False, ticks=False, labelPadding=8
-    )  # fmt: skip
+    # A line may begin above zero: at the fifth below the lowest of what is shown.
+    lowest = min([row["rate"] for row in weeks] + ([promised] if promised is not None else []))
+    ticks = [fifth / 5 for fifth in range(max(0, ceil(5 * lowest - 1e-9) - 1), 6)]
+    axis = alt.Axis(title=None, format=".0%", values=ticks, domain=False, ticks=False, labelPadding=8)
+    y = alt.Y("rate:Q").scale(domain=[ticks[0], 1]).axis(axis)
     base = alt.Chart(alt.Data(values=list(weeks))).encode(
         x, y, tooltip=[alt.Tooltip("label:N", title="week of"), alt.Tooltip("text:N", title="met")]
     )
@@ -77,7 +83,7 @@ def attainment(weeks: Sequence[Mapping[str, Any]], promised: float | None) -> di
     layers.append(base.transform_filter("datum.running").mark_point(style="hollow"))
     if promised is not None:
         rule = alt.Chart(alt.Data(values=[{"rate": promised}]))
-        layers.insert(0, rule.mark_rule(style="promise").encode(alt.Y("rate:Q")))
+        layers.insert(0, rule.mark_rule(style="promise").encode(y))
     return _spec(alt.layer(*layers), height=150)
 
 
@@ -87,7 +93,7 @@ def bands(rows: Sequence[Mapping[str, Any]], names: Sequence[str], weeks: Sequen
         alt.Chart(alt.Data(values=list(rows)))
         .mark_bar(style="stack")
         .encode(
-            x=alt.X("week:N").sort(list(weeks)).axis(title=None, labelAngle=0, labelOverlap="greedy", ticks=False, domain=False, labelPadding=8),
+            x=alt.X("week:N").sort(list(weeks)).axis(title=None, labelAngle=0, labelOverlap="parity", ticks=False, domain=False, labelPadding=8),
             y=alt.Y("leads:Q").stack("normalize").axis(title=None, format=".0%", tickCount=4, domain=False, ticks=False, labelPadding=8),
             color=alt.Color("band:N").scale(domain=list(names)).legend(None),
             order=alt.Order("place:Q"),
@@ -120,7 +126,7 @@ def percentiles(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def hours(rows: Sequence[Mapping[str, Any]], *, is_share: bool) -> dict[str, Any]:
     """Hours of the week as a map of heat. Rows: day (Mon ...), hour, value (null: too few to say), text."""
     base = alt.Chart(alt.Data(values=list(rows))).encode(
-        x=alt.X("hour:O").axis(title=None, values=[0, 3, 6, 9, 12, 15, 18, 21], labelExpr="datum.value + ':00'", labelAngle=0, labelAlign="left", labelOffset=-6, ticks=False, domain=False, labelPadding=6),
+        x=alt.X("hour:O").axis(title=None, values=[0, 6, 12, 18], labelExpr="datum.value + ':00'", labelAngle=0, labelAlign="left", labelOffset=-6, ticks=False, domain=False, labelPadding=6),
         y=alt.Y("day:O").sort(list(WEEKDAYS)).axis(title=None, ticks=False, domain=False, labelPadding=8),
         tooltip=[alt.Tooltip("when:N", title="hour"), alt.Tooltip("text:N", title="leads")],
     )  # fmt: skip
@@ -138,10 +144,12 @@ def months(rows: Sequence[Mapping[str, Any]], *, is_money: bool) -> dict[str, An
     """How months ended against their targets. Rows: month (text), value, target (or null), text."""
     names = [row["month"] for row in rows]
     base = alt.Chart(alt.Data(values=list(rows))).encode(
-        x=alt.X("month:N").sort(names).axis(title=None, labelAngle=0, labelOverlap="greedy", ticks=False, domain=False, labelPadding=8),
+        x=alt.X("month:N").sort(names).axis(title=None, labelAngle=0, labelOverlap="parity", ticks=False, domain=False, labelPadding=8),
         tooltip=[alt.Tooltip("month:N", title="month"), alt.Tooltip("text:N", title="so far" if is_money else "leads")],
     )  # fmt: skip
-    axis = alt.Axis(title=None, tickCount=4, format="$~s" if is_money else ",d", domain=False, ticks=False, labelPadding=8)
+    axis = alt.Axis(
+        title=None, tickCount=4, format="$~s" if is_money else ",d", domain=False, ticks=False, labelPadding=8
+    )
     bars = base.mark_bar(style="bar", cornerRadiusEnd=3, width={"band": 0.62}).encode(alt.Y("value:Q").axis(axis))
     target = (
         base.transform_filter("datum.target !== null")

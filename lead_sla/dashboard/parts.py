@@ -67,11 +67,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table; a `minor` one is not shown on a phone."""
+    """A column of a table."""
 
     label: str
     is_number: bool = False
-    is_minor: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,6 +80,7 @@ class Table:
     Attributes:
         sorted_by: the place of the column that it comes sorted by, from 0; None where its order is another.
         is_sortable: readers may sort it.
+        stacks: a phone shows each row as a block.
     """
 
     caption: str
@@ -90,6 +90,7 @@ class Table:
     is_sortable: bool = False
     sorted_by: int | None = None
     is_descending: bool = True
+    stacks: bool = True
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ const leadSla = (() => {
 
   // Marks name a style, and each style has a colour of the style sheet: light, dark and print need no drawing anew.
   const colour = (name) => `var(--${name})`;
-  const line = (name, more) => ({ stroke: colour(name), strokeWidth: 2.5, strokeCap: "round", strokeJoin: "round", ...more });
-  const dot = (name) => ({ fill: colour(name), stroke: colour("card"), strokeWidth: 1.5, size: 64, opacity: 1, filled: true });
+  const line = (name, more) => ({ color: colour(name), strokeWidth: 2.5, strokeCap: "round", strokeJoin: "round", ...more });
+  const dot = (name) => ({ color: colour(name), stroke: colour("card"), strokeWidth: 1.5, size: 56, opacity: 1, filled: true });
   const LOOK = {
     background: null,
     font: "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif",
@@ -32,17 +32,17 @@ const leadSla = (() => {
       ideal: line("muted", { strokeWidth: 1.5, strokeDash: [6, 4] }),
       forecast: line("accent", { strokeDash: [1, 5] }),
       promise: line("met", { strokeWidth: 1.5, strokeDash: [6, 4] }),
-      band: { fill: colour("accent"), opacity: 0.16 },
+      band: { color: colour("accent"), opacity: 0.18 },
       dot: dot("accent"),
       second_dot: dot("second"),
-      hollow: { ...dot("accent"), fill: colour("card"), stroke: colour("accent"), strokeWidth: 2 },
-      bar: { fill: colour("accent") },
-      breach: { fill: colour("breach-mark"), cursor: "pointer" },
-      target: { fill: colour("text"), stroke: colour("text") },
+      hollow: { color: colour("accent"), fill: colour("card"), strokeWidth: 2, size: 56, opacity: 1, filled: false },
+      bar: { color: colour("accent") },
+      breach: { color: colour("breach-mark"), cursor: "pointer" },
+      target: { color: colour("text"), opacity: 1 },
       stack: { stroke: colour("card"), strokeWidth: 1 },
       heat: { stroke: colour("card"), strokeWidth: 2 },
-      unknown: { fill: colour("blank"), stroke: colour("card"), strokeWidth: 2 },
-      number: { fill: colour("text"), fontSize: 12, fontWeight: 600 },
+      unknown: { color: colour("blank"), stroke: colour("card"), strokeWidth: 2 },
+      number: { color: colour("text"), fontSize: 12, fontWeight: 600 },
     },
   };
 
@@ -174,7 +174,7 @@ const leadSla = (() => {
     const SORTS = {
       lead: null, rule: (row) => ruleRank[row[RULE]], rep: (row) => repRank[row[REP]], team: (row) => teamRank[row[REP]],
       minutes: (row) => row[MINUTES], due: (row) => row[DUE], touches: (row) => row[TOUCHES], owner: (row) => textRank[row[OWNER]],
-      persona: (row) => textRank[row[PERSONA]], source: (row) => textRank[row[SOURCE]],
+      persona: (row) => textRank[row[PERSONA]],
     };
     const FRESH = { list: "open", rule: null, team: null, rep: null, q: "", sort: "", page: 0 };
     let state = { ...FRESH };
@@ -324,22 +324,31 @@ const leadSla = (() => {
     function tableRow(row) {
       const rep = index.reps[row[REP]];
       const made = document.createElement("tr");
+      made.setAttribute("role", "row");
       const head = document.createElement("th");
       head.scope = "row";
+      head.setAttribute("role", "rowheader");
       head.append(lead(row[LEAD]));
       made.append(head);
-      for (const [text, kind, label] of [
-        [index.rules[row[RULE]].name, "", "Rule"], [rep.name, "", "Responsible"], [teamName(rep.team), rep.team ? "" : "is-quiet", "Team"],
-        [duration(row[MINUTES]), `number ${state.list === "due" ? "is-risk" : "is-breach"}`, state.list === "due" ? "Time left" : "Overdue"],
-        [instant(row[DUE]), "", "Deadline"],
-        [`${row[TOUCHES]} of ${row[REQUIRED]}`, "number", "Touches"],
-        [index.texts[row[OWNER]] || "nobody", index.texts[row[OWNER]] ? "" : "is-quiet", "Owner now"],
-        [index.texts[row[PERSONA]], "", "Persona"], [index.texts[row[SOURCE]], "", "Source"],
+      for (const [label, text, kind, note] of [
+        ["Rule", index.rules[row[RULE]].name, "", ""], ["Responsible", rep.name, "", ""], ["Team", teamName(rep.team), rep.team ? "" : "is-quiet", ""],
+        [state.list === "due" ? "Time left" : "Overdue", duration(row[MINUTES]), `number ${state.list === "due" ? "is-risk" : "is-breach"}`, ""],
+        ["Deadline", instant(row[DUE]), "", ""],
+        ["Touches", `${row[TOUCHES]} of ${row[REQUIRED]}`, "number", ""],
+        ["Owner now", index.texts[row[OWNER]] || "nobody", index.texts[row[OWNER]] ? "" : "is-quiet", ""],
+        ["Persona and source", index.texts[row[PERSONA]], "", index.texts[row[SOURCE]]],
       ]) {
         const cell = made.insertCell();
+        cell.setAttribute("role", "cell");
+        cell.dataset.label = label;
         cell.textContent = text;
         if (kind) cell.className = kind;
-        cell.dataset.label = label;
+        if (note) {
+          const second = document.createElement("span");
+          second.className = "note";
+          second.textContent = note;
+          cell.append(second);
+        }
       }
       return made;
     }
@@ -446,6 +455,9 @@ const leadSla = (() => {
     const isLate = freshness();
     for (const table of all("table.sortable")) sortable(table);
     switches();
+    // On a phone the name of the page may lie beyond the edge.
+    const here = one("[aria-current]");
+    here?.closest("nav").scrollTo({ left: here.offsetLeft - 80 });
     leads(isLate);
     drawVisible();
   }

@@ -30,7 +30,7 @@ def data(board: Board) -> dict[str, Any]:
             Tile("Loads", *(("late", "what happened since is unknown", "risk") if company.unknown else ("fresh", "no raw table is late", "met"))),
             Tile("Broken promises", words.number(len(company.promises)), "attainments that were promised and not reached", "breach" if company.promises else "met"),
             Tile("Findings", words.number(len(company.findings)), "warnings of the checks about the data", "risk" if company.findings else "met"),
-            Tile("Published", _utc(record.get("published_at")), f"{sum(board.run.rows.values()):,} rows in {len(board.run.rows)} marts"),
+            Tile("Published", _utc(record.get("published_at")), f"UTC; {sum(board.run.rows.values()):,} rows in {len(board.run.rows)} marts"),
         ],
         "loads": _loads(board),
         "promises": [clean(sentence) for sentence in company.promises],
@@ -49,7 +49,7 @@ def _utc(text: Any) -> str:
         at = datetime.fromisoformat(str(text))
     except ValueError:
         return "–"
-    return f"{at.day} {at:%b}, {at:%H:%M} UTC"
+    return f"{at.day} {at:%b}, {at:%H:%M}"
 
 
 def _loads(board: Board) -> Table:
@@ -69,7 +69,13 @@ def _loads(board: Board) -> Table:
                 Cell(state[0], tone=state[1], note=said),
             ]
         )  # fmt: skip
-    columns = [Column("Raw table"), Column("Newest data"), Column("Age", True), Column("Late after", True), Column("State")]
+    columns = [
+        Column("Raw table"),
+        Column("Newest data"),
+        Column("Age", True),
+        Column("Late after", True),
+        Column("State"),
+    ]
     return Table("Freshness of the raw tables", columns, rows, is_sortable=True)
 
 
@@ -85,7 +91,9 @@ def _history(board: Board) -> dict[str, Any]:
             if not runs:
                 return {}
             newest = {"run_id": runs[0]["run_id"]}
-            stages = _ask(connection, "from history where kind = 'stage' and run_id = $run_id order by started_at", newest)
+            stages = _ask(
+                connection, "from history where kind = 'stage' and run_id = $run_id order by started_at", newest
+            )
             tests = _ask(
                 connection,
                 "select status, count(*) as tests, sum(failures) as failures from history "
@@ -143,7 +151,9 @@ def _history(board: Board) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _ask(connection: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+def _ask(
+    connection: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, Any] | None = None
+) -> list[dict[str, Any]]:
     cursor = connection.execute(query, parameters or {})
     columns = [column[0] for column in cursor.description]
     return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]

@@ -75,7 +75,9 @@ def _tiles(board: Board, row: Row) -> list[Tile]:
     pace = Tile(
         "Pace",
         "unknown" if is_unknown else words.pace(row["pace"]).capitalize(),
-        f"{words.percent(share, 0)} of the ideal line, {measured}" if share is not None else "nothing to compare with yet",
+        f"{words.percent(share, 0)} of the ideal line, {measured}"
+        if share is not None
+        else "nothing to compare with yet",
         "risk" if is_unknown else wording.PACE_TONES.get(row["pace"], ""),
     )
     leads = Tile("Qualified leads", words.number(row["mtd_leads"]), _against(row, "leads"))
@@ -84,9 +86,13 @@ def _tiles(board: Board, row: Row) -> list[Tile]:
     forecast = Tile("Forecast", words.number(row["forecast_leads"]), "fewer than 14 full days of history")
     if row["forecast_leads"] is not None:
         low, high = words.number(row["forecast_leads_low"]), words.number(row["forecast_leads_high"])
-        dollars_too = f" and {words.dollars(row['forecast_value_usd'])}" if row["forecast_value_usd"] is not None else ""
+        dollars_too = (
+            f" and {words.dollars(row['forecast_value_usd'])}" if row["forecast_value_usd"] is not None else ""
+        )
         forecast = Tile(
-            "Forecast", words.number(row["forecast_leads"]), f"leads (80 % between {low} and {high}){dollars_too}; {left}"
+            "Forecast",
+            words.number(row["forecast_leads"]),
+            f"leads (80 % between {low} and {high}){dollars_too}; {left}",
         )
     return [pace, leads, dollars, forecast]
 
@@ -160,11 +166,23 @@ def _sources(persona: str, rows: list[Row]) -> dict[str, Any]:
             {"name": wording.source(row["lead_source"]), "value": float(row[column]), "text": write(row[column])}
             for row in sorted(rows, key=lambda row: -row[column])[:_SOURCES]
         ]
-        drawn.append((title, charts.horizontal_bars(bars, style="bar", unit=title, is_money=write is words.dollars) if bars else None, bars))
+        drawn.append(
+            (
+                title,
+                charts.horizontal_bars(bars, style="bar", unit=title, is_money=write is words.dollars)
+                if bars
+                else None,
+                bars,
+            )
+        )
     return {
         "table": table,
         "charts": [
-            {"title": title, "spec": spec, "alt": f"{title}: " + ", ".join(f"{bar['name']} {bar['text']}" for bar in bars) + "."}
+            {
+                "title": title,
+                "spec": spec,
+                "alt": f"{title}: " + ", ".join(f"{bar['name']} {bar['text']}" for bar in bars) + ".",
+            }
             for title, spec, bars in drawn
         ],
     }
@@ -191,12 +209,15 @@ def _months(persona: str, rows: list[Row]) -> dict[str, Any]:
                 "month": f"{row['month_start_date']:%b %y}",
                 "value": float(row[column]),
                 "target": _float(row[target]),
-                "text": write(row[column]) + (f" of {write(row[target])}" if row[target] is not None else ", no target"),
+                "text": write(row[column])
+                + (f" of {write(row[target])}" if row[target] is not None else ", no target"),
             }
             for row in rows
         ]
         alt = f"{title}: " + ", ".join(f"{bar['month']} {bar['text']}" for bar in bars) + "."
-        drawn.append({"title": title, "spec": charts.months(bars, is_money=write is words.dollars) if bars else None, "alt": alt})
+        drawn.append(
+            {"title": title, "spec": charts.months(bars, is_money=write is words.dollars) if bars else None, "alt": alt}
+        )
     table = Table(
         f"The last months, {wording.persona(persona)}",
         [Column("Month"), Column("Leads", True), Column("Target", True), Column("Attained", True), Column("Credited", True),

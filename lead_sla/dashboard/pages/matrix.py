@@ -20,11 +20,11 @@ class State:
     """A buyer state: a cell of the matrix.
 
     Attributes:
-        passes: whether it passes to Sales today; null where the agreement does not say.
+        passes: whether it passes to Sales on the day of `as_of`; null where the agreement does not say.
         begins: it is the first of its persona that passes: the pass line runs before it.
         shade: its leads as a share of the fullest cell, 0 to 4.
-        value: what a lead is worth by the agreement.
-        credited: what Marketing earned in the month so far.
+        value: what a lead is worth by the agreement; empty where it does not say.
+        credited: what Marketing earned in the month so far; empty where it never earned anything.
     """
 
     leads: str
@@ -73,14 +73,18 @@ def _order(known: Any, found: list[str]) -> list[str]:
 
 
 def _states(
-    board: Board, persona: str, stages: list[str], counts: dict[tuple[str, str], Row], credits: dict[tuple[str, str], Row]
+    board: Board,
+    persona: str,
+    stages: list[str],
+    counts: dict[tuple[str, str], Row],
+    credits: dict[tuple[str, str], Row],
 ) -> list[State]:
     fullest = max((row["leads"] for (_, stage), row in counts.items() if stage), default=0)
     states, passed = [], False
     for stage in stages:
         row = counts.get((persona, stage), {"leads": 0, "active_leads": 0, "won_leads": 0})
         passes = board.agreement.passes.get((persona, stage))
-        credit = credits.get((persona, stage), {"month_value_usd": None})
+        credit, value = credits.get((persona, stage)), board.agreement.values.get((persona, stage))
         states.append(
             State(
                 leads=words.number(row["leads"]),
@@ -89,8 +93,8 @@ def _states(
                 passes=passes,
                 begins=bool(passes) and not passed,
                 shade=round(4 * row["leads"] / fullest) if fullest else 0,
-                value=words.dollars(board.agreement.values.get((persona, stage))),
-                credited=words.dollars(credit["month_value_usd"]),
+                value="" if value is None else words.dollars(value),
+                credited="" if credit is None else words.dollars(credit["month_value_usd"]),
             )
         )
         passed = passed or bool(passes)
@@ -112,35 +116,42 @@ def _flow_chart(persona: str, stages: list[str], flow: list[Row], counts: dict[t
         share = words.percent(words.rate(beyond, everybody), 0)
         bars.append({"name": words.persona(stage), "value": beyond, "text": f"{beyond:,} · {share}"})
     title = wording.persona(persona)
-    alt = f"{title}: leads that have come to a stage or beyond: " + ", ".join(f"{bar['name']} {bar['text']}" for bar in bars) + "."
+    alt = (
+        f"{title}: leads that have come to a stage or beyond: "
+        + ", ".join(f"{bar['name']} {bar['text']}" for bar in bars)
+        + "."
+    )
     return {"title": title, "alt": alt, "spec": charts.horizontal_bars(bars, style="bar", unit="leads", is_money=True)}
 
 
 def _flow(personas: list[str], stages: list[str], flow: list[Row]) -> Table:
+    steps = {(row["from_rank"], row["to_rank"], row["persona"]): row for row in flow}
+    names = ["", *(words.persona(stage) for stage in stages)]
     rows = []
-    names = ["First proof", *(words.persona(stage) for stage in stages)]
-    for persona in personas:
-        for row in (row for row in flow if row["persona"] == persona):
-            median = row["median_days"]
-            rows.append(
-                [
-                    Cell(wording.persona(persona)),
-                    Cell(names[row["from_rank"]], row["from_rank"]),
-                    Cell(names[row["to_rank"]], row["to_rank"]),
-                    wording.count(row["leads"]),
-                    wording.count(row["recent_leads"]),
-                    Cell("–" if median is None else words.days_long(median), median),
-                ]
-            )
-    columns = [
-        Column("Persona"), Column("From"), Column("To"), Column("Leads ever", True), Column("In the last 28 days", True),
-        Column("Median time between", True),
-    ]  # fmt: skip
-    return Table("Steps from stage to stage", columns, rows, "No lead has reached a stage yet.", True)
+    for begin, end in sorted({(row["from_rank"], row["to_rank"]) for row in flow}):
+        found = [steps.get((begin, end, persona)) for persona in personas]
+        rows.append(
+            [
+                Cell(f"{names[begin]} → {names[end]}" if begin else f"First proof: {names[end]}"),
+                *(Cell("–") if row is None else wording.count(row["leads"], note=_pace(row)) for row in found),
+                wording.count(sum(row["leads"] for row in found if row)),
+            ]
+        )
+    columns = [Column("Step"), *(Column(wording.persona(persona), True) for persona in personas), Column("All", True)]
+    return Table("Steps from stage to stage: leads ever", columns, rows, "No lead has reached a stage yet.", True)
+
+
+def _pace(row: Row) -> str:
+    after = "" if row["median_days"] is None else f", after {words.days_long(row['median_days'])}"
+    return f"{row['recent_leads']:,} in 28 days{after}"
 
 
 def _table(
-    board: Board, personas: list[str], stages: list[str], counts: dict[tuple[str, str], Row], credits: dict[tuple[str, str], Row]
+    board: Board,
+    personas: list[str],
+    stages: list[str],
+    counts: dict[tuple[str, str], Row],
+    credits: dict[tuple[str, str], Row],
 ) -> Table:
     rows = []
     for persona in personas:
@@ -161,7 +172,9 @@ def _table(
                     wording.count(row["qualified_leads"]),
                     wording.count(row["won_leads"]),
                     Cell(words.dollars(value), value),
-                    Cell(words.dollars(credit and credit["month_value_usd"]), credit and float(credit["month_value_usd"])),
+                    Cell(
+                        words.dollars(credit and credit["month_value_usd"]), credit and float(credit["month_value_usd"])
+                    ),
                     Cell(words.dollars(credit and credit["value_usd"]), credit and float(credit["value_usd"])),
                 ]
             )

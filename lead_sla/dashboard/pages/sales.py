@@ -74,7 +74,9 @@ def _rules(board: Board, names: dict[str, str]) -> Table:
 def _attainment(board: Board, names: dict[str, str]) -> list[Chart]:
     running = board.company.clock.as_of_date
     monday = running - timedelta(days=running.weekday())
-    by_rule = {rule_id: list(rows) for rule_id, rows in groupby(board.report_rows("weeks"), key=lambda row: row["rule_id"])}
+    by_rule = {
+        rule_id: list(rows) for rule_id, rows in groupby(board.report_rows("weeks"), key=lambda row: row["rule_id"])
+    }
     drawn = []
     for rule_id, name in names.items():
         weeks, promised = by_rule.get(rule_id, []), board.agreement.promised.get(rule_id)
@@ -150,7 +152,9 @@ def _speed(board: Board, weeks: list[Row]) -> list[Chart]:
         for place, (column, name) in enumerate(_BANDS)
     ]
     newest = weeks[-1]
-    told = ", ".join(f"{name} {words.percent(words.rate(newest[column], newest['leads']), 0)}" for column, name in _BANDS)
+    told = ", ".join(
+        f"{name} {words.percent(words.rate(newest[column], newest['leads']), 0)}" for column, name in _BANDS
+    )
     bands = Chart(
         "speed-bands", "How fast the first touch comes", "Share of leads by week of their first conversion",
         f"Share of leads by speed band and week; in the newest week {told}.",
@@ -219,7 +223,14 @@ def _scorecards(board: Board, names: dict[str, str]) -> list[dict[str, Any]]:
             f"Scorecards of the last {RECENT_DAYS} days: {name}", columns, [_scorecard(row, promised) for row in rows],
             f"Nothing was due in the last {RECENT_DAYS} days.", True, 4, False,
         )  # fmt: skip
-        cards.append({"name": rule_id, "title": name, "promised": words.percent(promised, 0) if promised is not None else "", "table": table})
+        cards.append(
+            {
+                "name": rule_id,
+                "title": name,
+                "promised": words.percent(promised, 0) if promised is not None else "",
+                "table": table,
+            }
+        )
     return cards
 
 
@@ -249,7 +260,10 @@ def _hours(board: Board) -> list[Chart]:
         for hour in range(24):
             row = found.get((weekday, hour), {"leads": 0, "judged_leads": 0, "touched_within_the_hour": 0})
             when = {"day": day, "hour": hour, "when": f"{day} {hour:02}:00 to {hour + 1:02}:00"}
-            share, few = words.rate(row["touched_within_the_hour"], row["judged_leads"]), row["judged_leads"] < _HOUR_JUDGED_FROM
+            share, few = (
+                words.rate(row["touched_within_the_hour"], row["judged_leads"]),
+                row["judged_leads"] < _HOUR_JUDGED_FROM,
+            )
             converted.append(when | {"value": row["leads"], "text": f"{row['leads']:,}"})
             text = f"{words.percent(share, 0)} of {row['judged_leads']:,}" + (": too few to judge" if few else "")
             answered.append(when | {"value": None if few else share, "text": text})
@@ -278,4 +292,4 @@ def _hour_table(caption: str, cells: list[dict[str, Any]], write: Any) -> Table:
     columns = [Column("Hour"), *(Column(day, True) for day in charts.WEEKDAYS)]
     by_hour = [[cell for cell in cells if cell["hour"] == hour] for hour in range(24)]
     rows = [[Cell(f"{hour:02}:00"), *(Cell(write(cell)) for cell in row)] for hour, row in enumerate(by_hour)]
-    return Table(caption, columns, rows)
+    return Table(caption, columns, rows, stacks=False)

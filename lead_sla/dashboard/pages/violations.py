@@ -70,7 +70,7 @@ def _tiles(board: Board, counts: dict[str, list[Row]], change: Row, due: Sequenc
         wording.open_tile(board, "Open violations", total["open_violations"], f"{leads}; {came}", "breach", "#leads"),
         Tile("Oldest", oldest, "since its deadline", "", "#sort=-minutes") if total["leads"] else Tile("Oldest", "–"),
         wording.open_tile(
-            board, "Nobody's", company.unassigned, "open violations without an owner at the deadline", "breach",
+            board, "Unassigned", company.unassigned, "open violations of leads that nobody owned at the deadline", "breach",
             leads_link(rep="unassigned"),
         ),
         wording.open_tile(board, "Due soon", len(due), f"{next_due}, as of the time above", "risk", leads_link(list="due")),
@@ -89,12 +89,12 @@ def _chart(board: Board, rule_id: str, name: str, counts: dict[str, list[Row]]) 
     more = ""
     if rest:
         left = sum(row["open_violations"] for row in rest)
-        more = f"The {len(shown)} longest; {len(rest):,} more reps have {left:,}."
+        more = f"The {len(shown)} longest; {len(rest):,} more {'rep has' if len(rest) == 1 else 'reps have'} {left:,}."
     unknown = bool(board.company.unknown) and not total
     told = ", ".join(f"{bar['name']} {bar['text']}" for bar in bars[:3])
     table = Table(
         f"Open violations by rep: {name}",
-        [Column("Rep"), Column("Team"), Column("Open", True), Column("New in 24 h", True), Column("Oldest", True)],
+        [Column("Rep"), Column("Team"), Column("Open", True), Column("New in 24\u00a0h", True), Column("Oldest", True)],
         [
             [
                 Cell(wording.rep(row["rep_id"], row["rep_name"]), href=leads_link(rule=rule_id, rep=row["rep_id"])),
@@ -165,7 +165,7 @@ def _reps(names: dict[str, str], counts: dict[str, list[Row]]) -> Table:
         for row in counts.get("rep", [])
     ]
     columns = [Column("Rep"), Column("Team"), Column("Open", True), *(Column(name, True) for name in names.values())]
-    columns += [Column("Leads", True), Column("New in 24 h", True), Column("Oldest", True)]
+    columns += [Column("Leads", True), Column("New in 24\u00a0h", True), Column("Oldest", True)]
     return Table("Open violations by rep and rule", columns, rows, "Nobody is on it.", True, 2)
 
 
