@@ -42,6 +42,8 @@ _LONGEST_LINE = 300
 _LONGEST_SUBJECT = 150
 _DETAILS = 20
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+# How a line of dbt.log begins: `03:00:12.123456 [error] [MainThread]: ...`. What does not begin so goes on from the line before.
+_LEVEL = re.compile(r"\d\d:\d\d:\d\d\.\d+ \[(\w+)\s*\]")
 # What became of a night, by its exit status.
 _WHAT_IT_DID = {
     1: "failed",
@@ -65,7 +67,8 @@ class Trouble:
         details: further sentences, one a finding.
         todo: what to do, a sentence.
         readers_see: what readers see meanwhile, a sentence.
-        log_excerpt: lines of the log, the last ones last; they are cut, and what must not leave is blotted out.
+        log_excerpt: lines of the log, the last ones last, rather more than are shown: they are cut to the last forty, without
+            dbt's debug messages, and what must not leave is blotted out.
     """
 
     run_id: str
@@ -402,11 +405,23 @@ def _clear_message(
     )
 
 
-def _excerpt(lines: Sequence[str], hide: Callable[[str], str]) -> list[str]:
+def _excerpt(log: Sequence[str], hide: Callable[[str], str]) -> list[str]:
     """Give the last lines of a log, fit to leave the machine. What must not is blotted out before lines are cut."""
-    text = hide(_ANSI.sub("", "\n".join(lines)))
-    kept = [_printable(line) for line in text.splitlines() if line.strip()][-LOG_LINES:]
+    text = hide(_ANSI.sub("", "\n".join(log)))
+    lines = [_printable(line) for line in text.splitlines() if line.strip()]
+    kept = (_relevant(lines) or lines)[-LOG_LINES:]
     return [line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 1]}…" for line in kept]
+
+
+def _relevant(lines: Sequence[str]) -> list[str]:
+    """Leave out what dbt notes for its developers alone: every query that it runs, and more."""
+    kept, is_relevant = [], True
+    for line in lines:
+        if level := _LEVEL.match(line):
+            is_relevant = level[1] != "debug"
+        if is_relevant:
+            kept.append(line)
+    return kept
 
 
 def _printable(line: str) -> str:

@@ -61,7 +61,7 @@ _SHOWN_NODES = 10
 _GOOD = ("success", "pass", "no-op", "skipped", "reused")
 _STYLES = {
     **dict.fromkeys(("published", "done", "pass", "success"), "green"),
-    **dict.fromkeys(("published_stale", "held", "stopped", "warned", "warn"), "yellow"),
+    **dict.fromkeys(("published_stale", "held", "stopped", "warned", "warn", "warning"), "yellow"),
     **dict.fromkeys(("nothing_new", "skipped", "reused", "no-op"), "dim"),
 }
 
@@ -124,6 +124,9 @@ class Diary:
         Returns:
             The run that broke off, with status `died` and a sentence that says at which stage and when it was last heard of.
         """
+        for part in self._folder.glob("*.part"):
+            with suppress(OSError):
+                part.unlink()
         left_behind = read_running(self._running)
         died = None
         if left_behind and not _place(self._folder, left_behind.run_id, left_behind.started_at).exists():
@@ -505,7 +508,7 @@ def _show_tests(console: Console, rows: list[Row]) -> None:
             row["name"],
             Text(row["status"], style=_STYLES.get(row["status"], "red")),
             f"{row['since']:%Y-%m-%d %H:%M}",
-            f"{' '.join('!' if count is None else f'{count:,}' for count in failures)}  {_trend(row['is_bad'], failures)}",
+            f"{' '.join('!' if count is None else f'{count:,}' for count in failures)}  {_trend(row['is_bad'], row['is_in_last_run'], failures)}",
         )
     console.print()
     console.print(table)
@@ -557,10 +560,13 @@ def is_slower(seconds: float | None, usual: float | None, runs: int) -> bool:
     return seconds > SLOWER_TIMES * usual and seconds - usual > SLOWER_SECONDS
 
 
-def _trend(is_bad: bool, failures: list[int | None]) -> str:
+def _trend(is_bad: bool, is_in_last_run: bool, failures: list[int | None]) -> str:
     """Say in a word where a test is going."""
     if not is_bad:
         return "passes again"
+    if not is_in_last_run:
+        # Checks of the raw tables are noted only where they found something; dbt's tests, where the run came to them.
+        return "not in the last run"
     if all(count == 0 for count in failures[:-1]):
         return "new"
     known = [count for count in failures if count is not None]

@@ -96,9 +96,10 @@ select
     latest.status,
     latest.message,
     latest.is_bad,
+    latest.run_started_at = (select max(run_started_at) from last_runs) as is_in_last_run,
     recent.failures,
     streaks.since
 from latest
 inner join recent on latest.name = recent.name
 inner join streaks on latest.name = streaks.name
-order by latest.is_bad desc, streaks.since desc, latest.name asc
+order by latest.is_bad desc, is_in_last_run desc, streaks.since desc, latest.name asc

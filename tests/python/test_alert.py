@@ -180,6 +180,17 @@ def test_the_log_is_cut_to_its_end_and_long_lists_and_lines_are_cut(watch: Watch
     assert "model 19: wrong." in text and "model 20: wrong." not in text and "and 30 more." in text
 
 
+def test_of_dbts_log_the_queries_are_left_out_unless_there_is_nothing_else(watch: Watch, mailbox: Mailbox) -> None:
+    queries = ["03:00:12.123456 [debug] [Thread-1]: On model.dim_leads:", "  select secret_column", "  from leads"] * 50
+    said = ["03:00:13.123456 [error] [MainThread]: Runtime Error", "  Conversion Error in dim_leads"]
+    watch.alert(replace(TROUBLE, log_excerpt=[*said, *queries]))
+    watch.alert(replace(TROUBLE, stage="Gate", log_excerpt=queries))
+
+    texts = [text_of(mail) for _, mail in mailbox.mails[::2]]
+    assert "Conversion Error in dim_leads" in texts[0] and "select secret_column" not in texts[0]
+    assert "select secret_column" in texts[1]
+
+
 # --- how often --------------------------------------------------------------------------------------------------------
 
 

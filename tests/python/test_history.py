@@ -292,6 +292,14 @@ def test_the_history_can_be_read_while_runs_are_written_and_merged(state: Path, 
     ]
 
 
+def test_what_a_killed_run_left_half_written_is_swept_away(state: Path) -> None:
+    remember(state, "run1")
+    (state / "history" / "run_2026-06-17_000000_x.part").write_bytes(b"PAR1")
+
+    remember(state, "run2", at=START + timedelta(hours=1))
+    assert {path.suffix for path in (state / "history").iterdir()} == {".parquet"}
+
+
 def test_an_odd_run_id_is_no_path(state: Path) -> None:
     assert remember(state, "../../x y'z") == ""
 
@@ -376,6 +384,17 @@ def test_since_looks_further_back_than_what_is_shown_and_a_test_that_is_no_more_
         at = START + timedelta(days=1, hours=number)
         remember(state, f"later{number}", Entry("test", "another", "pass", "Build", at, 0.1, failures=0), at=at)
     assert "[orphans]" not in shown(state, limit=2)
+
+
+def test_what_the_last_run_did_not_find_or_come_to_is_not_called_failing(state: Path) -> None:
+    nights(state, [10.0] * 2, [3, 3])
+    at = START + timedelta(hours=1)
+    remember(state, "later", Entry("check", "leads.keys", "error", "Gate", at, message="two rows"), at=at)
+
+    text = shown(state)
+    (told,) = [line for line in text.splitlines() if line.startswith("[orphans]")]
+    assert told.rstrip().endswith("3 3  not in the last run")
+    assert text.index("leads.keys") < text.index("[orphans]")
 
 
 def test_the_last_runs_are_told_in_a_log_of_120_columns_with_their_sentences(state: Path) -> None:
