@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 import duckdb
 
+from lead_sla import history
 from lead_sla.dashboard.board import Board
 from lead_sla.dashboard.pages import wording
 from lead_sla.dashboard.parts import Cell, Column, Table, Tile
 from lead_sla.report import words
 from lead_sla.report.figures import clean
+from lead_sla.summary import Row
 
-_RUNS = 30
+_RUNS, _SHOWN_TESTS = 30, 50
+_PASSED = ("pass", "success", "done", "skipped", "no-op")
 _TONES = {
-    "published": "met", "done": "met", "pass": "met", "success": "met", "nothing_new": "quiet", "skipped": "quiet",
+    "published": "met", "done": "met", "pass": "met", "success": "met", "nothing_new": "quiet", "skipped": "quiet", "no-op": "quiet",
     "reused": "quiet", "published_stale": "risk", "held": "risk", "warned": "risk", "warn": "risk", "stopped": "risk",
     "failed": "breach", "refused": "breach", "died": "breach", "fail": "breach", "error": "breach",
 }  # fmt: skip
@@ -80,34 +85,33 @@ def _loads(board: Board) -> Table:
 
 
 def _history(board: Board) -> dict[str, Any]:
-    """Read the last runs, and how the stages and tests of the newest one went; nothing where no history is kept."""
-    try:
-        from lead_sla import history
-    except ImportError:
-        return {}
+    """Read the last runs, and how stages and tests of the newest one went; nothing where no history is kept.
+
+    While a nightly run writes the dashboard, it is itself the newest: its tests stand in its diary, and not in the history yet.
+    """
     try:
         with history.connect(board.state) as connection:
             runs = _ask(connection, f"from history where kind = 'run' order by started_at desc limit {_RUNS}")
-            if not runs:
-                return {}
-            newest = {"run_id": runs[0]["run_id"]}
-            stages = _ask(
-                connection, "from history where kind = 'stage' and run_id = $run_id order by started_at", newest
+            newest = runs[0]["run_id"] if runs else ""
+            nodes = _ask(
+                connection, "from history where kind <> 'run' and run_id = $run_id order by started_at", newest
             )
-            tests = _ask(
-                connection,
-                "select status, count(*) as tests, sum(failures) as failures from history "
-                "where kind in ('test', 'check') and run_id = (select arg_max(run_id, started_at) from history where kind in ('test', 'check')) "
-                "group by status order by tests desc",
-            )
-            failing = _ask(
-                connection,
-                "select name, status, failures, message from history where kind in ('test', 'check') "
-                "and run_id = (select arg_max(run_id, started_at) from history where kind in ('test', 'check')) "
-                "and status not in ('pass', 'success', 'done', 'skipped') order by status, name limit 50",
-            )
+            tested = "select arg_max(run_id, started_at) from history where kind in ('test', 'check')"
+            tests = _ask(connection, f"from history where kind in ('test', 'check') and run_id = ({tested})")
     except duckdb.Error:
+        # A history that cannot be read must not keep the dashboard from its readers.
         return {}
+    running = history.read_running(board.state / history.RUNNING)
+    if running and any(entry.kind in ("test", "check") for entry in running.entries):
+        nodes = [asdict(entry) for entry in running.entries]
+        tests = [row for row in nodes if row["kind"] in ("test", "check")]
+    if not runs and not nodes:
+        return {}
+    counts = Counter(row["status"] for row in tests)
+    failures = {status: sum(row["failures"] or 0 for row in tests if row["status"] == status) for status in counts}
+    failing = sorted(
+        (row for row in tests if row["status"] not in _PASSED), key=lambda row: (row["status"], row["name"])
+    )
     return {
         "runs": Table(
             "The last runs",
@@ -118,10 +122,11 @@ def _history(board: Board) -> dict[str, Any]:
                     _status(row["status"]),
                     Cell(_seconds(row["seconds"]), row["seconds"]),
                     Cell(words.name(str(row["run_id"]))),
-                    Cell(words.name(row["message"] or "")),
+                    Cell(clean(row["message"] or "")),
                 ]
                 for row in runs
             ],
+            empty="No run has ended yet.",
             is_sortable=True,
             sorted_by=0,
         ),
@@ -129,32 +134,44 @@ def _history(board: Board) -> dict[str, Any]:
             "Stages of the newest run",
             [Column("Stage"), Column("Outcome"), Column("Took", True), Column("Message")],
             [
-                [Cell(words.name(row["name"])), _status(row["status"]), Cell(_seconds(row["seconds"]), row["seconds"]), Cell(words.name(row["message"] or ""))]
-                for row in stages
+                [
+                    Cell(words.name(row["name"])),
+                    _status(row["status"]),
+                    Cell(_seconds(row["seconds"]), row["seconds"]),
+                    Cell(clean(row["message"] or "")),
+                ]
+                for row in nodes
+                if row["kind"] == "stage"
             ],
         ),
         "tests": Table(
             "Tests and checks of the newest run that had any",
             [Column("Result"), Column("Tests", True), Column("Failing rows", True)],
-            [[_status(row["status"]), wording.count(row["tests"]), wording.count(row["failures"] or 0)] for row in tests],
+            [
+                [_status(status), wording.count(count), wording.count(failures[status])]
+                for status, count in counts.most_common()
+            ],
         ),
         "failing": Table(
             "Tests and checks that did not pass",
             [Column("Test"), Column("Result"), Column("Failing rows", True), Column("Message")],
             [
-                [Cell(words.name(row["name"])), _status(row["status"]), wording.count(row["failures"] or 0), Cell(words.name(row["message"] or ""))]
-                for row in failing
+                [
+                    Cell(words.name(row["name"])),
+                    _status(row["status"]),
+                    wording.count(row["failures"] or 0),
+                    Cell(clean(row["message"] or "")),
+                ]
+                for row in failing[:_SHOWN_TESTS]
             ],
-            empty="All passed.",
+            empty="All passed." if tests else "No test has run yet.",
             is_sortable=True,
         ),
-    }  # fmt: skip
+    }
 
 
-def _ask(
-    connection: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, Any] | None = None
-) -> list[dict[str, Any]]:
-    cursor = connection.execute(query, parameters or {})
+def _ask(connection: duckdb.DuckDBPyConnection, query: str, run_id: str | None = None) -> list[Row]:
+    cursor = connection.execute(query, {} if run_id is None else {"run_id": run_id})
     columns = [column[0] for column in cursor.description]
     return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
 
