@@ -133,7 +133,7 @@ def test_a_published_night_materializes_its_models_and_reports_its_checks(night:
 def test_a_night_that_published_with_a_reservation_succeeds_and_says_which(night: Night, status: int) -> None:
     result = night(status, Entry("model", "dim_leads", "success"))
     assert result.success
-    assert materialized(result)["dim_leads"]["night"] == definitions.PUBLISHED[status]
+    assert materialized(result)["dim_leads"]["night"] == definitions.WELL[status]
 
 
 @pytest.mark.parametrize("status", [1, 2])
@@ -149,8 +149,9 @@ def test_a_night_that_failed_fails_the_run_in_its_own_words_and_materializes_not
     assert f"exit status {status}" in failure.step_failure_data.user_failure_data.description
 
 
-def test_a_night_that_found_nothing_new_materializes_nothing_and_succeeds(night: Night) -> None:
-    result = night(0)
+@pytest.mark.parametrize("status", [0, 5])
+def test_a_night_that_had_nothing_to_do_materializes_nothing_and_succeeds(night: Night, status: int) -> None:
+    result = night(status)
     assert result.success
     assert not materialized(result)
 

@@ -176,7 +176,7 @@ def test_both_timers_start_the_one_service_which_is_never_started_again_at_once(
 
 
 def test_what_is_published_stale_is_no_failure_and_a_broken_channel_is_one() -> None:
-    assert directives("lead-sla.service")["SuccessExitStatus"] == ["3"]
+    assert directives("lead-sla.service")["SuccessExitStatus"] == ["3 5"]
 
 
 def test_the_night_does_not_start_without_its_settings_and_writes_nowhere_but_where_they_point() -> None:
