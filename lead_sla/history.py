@@ -57,6 +57,8 @@ SLOWER_TIMES = 1.5
 SLOWER_SECONDS = 5.0
 _LONGEST_MESSAGE = 2_000
 _SHOWN_RUNS = 8
+# The runs whose median is the usual time of a stage.
+_COMPARED_RUNS = 14
 _SHOWN_NODES = 10
 _GOOD = ("success", "pass", "no-op", "skipped", "reused")
 _STYLES = {
@@ -289,7 +291,7 @@ def show_history(
     Args:
         state: the folder of what runs remember of each other.
         console: where to.
-        limit: how many runs are shown, and compared with.
+        limit: how many runs are shown.
         run: the id of a run, or how it begins: show that one.
         as_csv: write every row of these runs as CSV instead; spreadsheets run nothing of it as a formula.
 
@@ -310,7 +312,7 @@ def show_history(
                 return
             _show_running(console, read_running(state / RUNNING))
             _show_runs(console, _rows(connection, "runs", limit=limit))
-            _show_stages(console, _rows(connection, "stages", limit=limit))
+            _show_stages(console, _rows(connection, "stages", limit=limit, compared=_COMPARED_RUNS))
             _show_tests(console, _rows(connection, "tests", limit=limit))
             damaged = connection.execute("select file from damaged").fetchall()
             print_list(console, [f"{display(Path(file))} cannot be read, and is left out" for (file,) in damaged])

@@ -24,9 +24,10 @@ _PASSWORD_IN_URL = re.compile(r"//[^/@\s]*:([^/@\s]+)@")
 
 # E-mail addresses, and telephone numbers as people write them: +49 30 1234567, 0049 30 1234567, (030) 123-4567,
 # 555-123-4567, 030/1234567, 5551234567. Instants, decimals and counts do not look like that.
+# Every repetition has an end, or a line of a megabyte would take hours.
 PERSONAL = re.compile(
-    r"[^\s@<>()'\",;:=]+@[^\s@<>()'\",;:]+\.[^\W\d_]{2,}"
-    r"|\+\d[\d\s().-]{6,}\d"
+    r"[^\s@<>()'\",;:=]{1,64}@[^\s@<>()'\",;:]{1,255}\.[^\W\d_]{2,}"
+    r"|\+\d[\d\s().-]{6,20}\d"
     r"|(?<![\w.+-])(?:"
     r"00[1-9]\d(?:[ .-]?\d){6,12}"
     r"|\(\d{2,5}\)[ .-]?\d(?:[ .-]?\d){4,9}"

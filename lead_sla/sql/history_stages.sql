@@ -1,5 +1,5 @@
 -- One row per stage that ran in one of the last runs, in the order of the newest of them: its time in the last run that had
--- it, and the median of up to $limit runs before. Stages that failed, were skipped or reused took no comparable time, and
+-- it, and the median of up to $compared runs before. Stages that failed, were skipped or reused took no comparable time, and
 -- are in no median.
 with runs as (
     select
@@ -24,6 +24,13 @@ stages as (
         and history.status in ('done', 'warned', 'failed', 'died')
 ),
 
+shown as (
+    select run_started_at
+    from runs
+    order by run_started_at desc
+    limit $limit
+),
+
 last_runs as (
     select
         name,
@@ -34,7 +41,7 @@ last_runs as (
     from stages
     where
         place = 1
-        and run_started_at in (select run_started_at from runs order by run_started_at desc limit $limit)
+        and run_started_at >= (select min(shown.run_started_at) from shown)
 ),
 
 before as (
@@ -44,7 +51,7 @@ before as (
         count(seconds) as runs
     from stages
     where
-        place between 2 and $limit + 1
+        place between 2 and $compared + 1
         and status in ('done', 'warned')
     group by name
 )

@@ -27,7 +27,7 @@ last_runs as (
         run_id,
         run_started_at
     from runs
-    where run_id in (select run_id from tests)
+    where run_id in (select tests.run_id from tests)
     order by run_started_at desc
     limit $limit
 ),
@@ -56,7 +56,7 @@ results as (
         row_number() over (partition by tests.name order by runs.run_started_at desc) as place
     from tests
     inner join runs on tests.run_id = runs.run_id
-    where tests.name in (select name from recent)
+    where tests.name in (select recent.name from recent)
 ),
 
 latest as (
@@ -96,7 +96,7 @@ select
     latest.status,
     latest.message,
     latest.is_bad,
-    latest.run_started_at = (select max(run_started_at) from last_runs) as is_in_last_run,
+    latest.run_started_at = (select max(last_runs.run_started_at) from last_runs) as is_in_last_run,
     recent.failures,
     streaks.since
 from latest
