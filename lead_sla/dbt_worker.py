@@ -26,6 +26,9 @@ from typing import Any, TextIO
 
 from lead_sla.orphan import die_with_parent
 
+# Silent on the terminal, whole in the log file: whoever mends a failed night reads that.
+_LOGGING = ("--log-level", "none", "--log-level-file", "debug")
+
 # Warnings that repeat what the results of the nodes tell.
 _TOLD_BY_RESULTS = {
     "LogTestResult",
@@ -69,7 +72,7 @@ def main(commands: list[list[str]], out: TextIO) -> int:
 
     def run(command: list[str], manifest: Any) -> Any:
         tell("step", command=command)
-        outcome = dbtRunner(manifest=manifest, callbacks=[listen]).invoke([*command, "--log-level", "none"])
+        outcome = dbtRunner(manifest=manifest, callbacks=[listen]).invoke([*command, *_LOGGING])
         if outcome.exception is not None:
             error = outcome.exception
             tell("exception", text=str(getattr(error, "msg", None) or error))

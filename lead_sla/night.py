@@ -37,7 +37,8 @@ from lead_sla.publish import PublishedRun
 from lead_sla.settings import Settings, display
 from lead_sla.terminal import Stage, print_list, stage
 
-_LOG_LINES = 30
+# Alerts keep the few of them that say something.
+_LOG_LINES = 2_000
 _KINDS = ("seed", "model", "test")
 
 
