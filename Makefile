@@ -17,7 +17,7 @@ SCRATCH := scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; export LEAD_SL
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DBT_PROFILES_DIR := $(CURDIR)
 
-.PHONY: help environment build sample test prove test-real mutants lint format lock clean
+.PHONY: help environment build sample test test-night prove test-real mutants lint format lock clean
 
 help: ## list the targets
 	@echo 'The Sales and Marketing SLA, measured daily. make <target>:'
@@ -38,7 +38,10 @@ sample: environment ## make the raw data of a sample company in data/raw
 	@$(BIN)/lead-sla sample $(ARGS)
 
 test: lint ## lint, then all tests of the project on a small sample
-	@$(PYTEST) -m 'not real' $(ARGS)
+	@$(PYTEST) -m 'not real and not night' $(ARGS)
+
+test-night: environment ## whole nights, with faults injected at every stage (a quarter of an hour)
+	@$(PYTEST) --dist worksteal -m night $(ARGS)
 
 # Thousands of generated companies, about half an hour; LEAD_SLA_PROOF_FROM=100000 looks at others (docs/proof.md).
 prove: environment ## the long proof: marts against the reference, business time, histories

@@ -2,14 +2,13 @@
 
     python faulty_night.py '{"fault": "kill", "stage": "Build", "when": "begin"}' [options of nightly]
 
-`when` is `begin` or `end` of the stage, or a number of seconds after its beginning. The faults:
+`when` is the `begin` of the stage, or a number of seconds after it. The faults:
 
     kill       SIGKILL to the run itself
     stop       SIGTERM to the run itself
     disk       from now on no file grows beyond a few kilobytes
     corrupt    the newest landed file of raw activities loses its second half
     clock      the clock jumps by `days`
-    reader     nothing: for a run between readers
 """
 
 from __future__ import annotations
@@ -57,29 +56,23 @@ def _act(fault: dict[str, Any]) -> None:
         "disk": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (_SMALL, _SMALL)),
         "corrupt": _corrupt,
         "clock": lambda: _shift_clock(fault["days"]),
-        "reader": lambda: None,
     }
     actions[fault["fault"]]()
 
 
 def main() -> None:
     fault = json.loads(sys.argv[1])
-    begin, note = history.Diary.stage, history.Diary.note
+    begin = history.Diary.stage
 
     def stage(diary: history.Diary, name: str) -> None:
         begin(diary, name)
         if name == fault["stage"]:
             if fault["when"] == "begin":
                 _act(fault)
-            elif fault["when"] != "end":
+            else:
                 threading.Timer(fault["when"], _act, [fault]).start()
 
-    def noted(diary: history.Diary, *entries: history.Entry) -> None:
-        note(diary, *entries)
-        if fault["when"] == "end" and any(each.kind == "stage" and each.name == fault["stage"] for each in entries):
-            _act(fault)
-
-    history.Diary.stage, history.Diary.note = stage, noted  # type: ignore[method-assign]
+    history.Diary.stage = stage  # type: ignore[method-assign]
     sys.argv[:] = ["lead-sla", "nightly", *sys.argv[2:]]
     cli.main()
 
