@@ -545,7 +545,4 @@ def write_site(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        cli()
-    except LeadSlaError as error:
-        sys.exit(str(error))
+    cli()
