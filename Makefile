@@ -17,7 +17,7 @@ SCRATCH := scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; export LEAD_SL
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DBT_PROFILES_DIR := $(CURDIR)
 
-.PHONY: help environment build sample test test-night prove test-real mutants lint format lock clean
+.PHONY: help environment build sample docs docs-pages metrics test test-night prove test-real mutants lint format lock clean
 
 help: ## list the targets
 	@echo 'The Sales and Marketing SLA, measured daily. make <target>:'
@@ -36,6 +36,19 @@ build: environment ## build, check and publish the marts; make sample data if th
 
 sample: environment ## make the raw data of a sample company in data/raw
 	@$(BIN)/lead-sla sample $(ARGS)
+
+docs: environment ## make the documentation site in target/docs-site: dictionary, ER diagram, dbt docs, column lineage
+	@$(BIN)/python -m lead_sla.docs site
+
+docs-pages: environment ## write docs/data-dictionary.md and docs/er-diagram.md anew, after a change of the YAML
+	@$(BIN)/python -m lead_sla.docs pages
+
+# MetricFlow looks for the project in target/, whatever else dbt has left there: so it is read anew, for the published copy.
+metrics: export DBT_PROFILES_DIR := $(CURDIR)/config/metricflow
+metrics: export DO_NOT_TRACK := 1
+metrics: environment ## ask the published metrics: ARGS='query --saved-query attainment_by_rule_and_month'
+	@$(BIN)/dbt --quiet parse
+	@$(BIN)/mf $(ARGS)
 
 test: lint ## lint, then all tests of the project on a small sample
 	@$(PYTEST) -m 'not real and not night' $(ARGS)
@@ -56,12 +69,12 @@ mutants: environment ## break the SQL on purpose, and see that the tests notice:
 lint: environment ## check the style of Python and SQL
 	@$(BIN)/ruff check $(PYTHON_FILES)
 	@$(BIN)/ruff format --check $(PYTHON_FILES)
-	@$(SCRATCH) $(BIN)/sqlfluff lint models tests
+	@$(SCRATCH) $(BIN)/sqlfluff lint models tests analyses
 
 format: environment ## mend the style of Python and SQL
 	@$(BIN)/ruff check --fix $(PYTHON_FILES)
 	@$(BIN)/ruff format $(PYTHON_FILES)
-	@$(SCRATCH) $(BIN)/sqlfluff fix models tests
+	@$(SCRATCH) $(BIN)/sqlfluff fix models tests analyses
 
 # uv works in an environment of its own, which is thrown away. ARGS=--upgrade takes the newest versions.
 lock: ## lock requirements/*.in anew, with hashes
