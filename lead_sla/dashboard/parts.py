@@ -53,6 +53,7 @@ class Cell:
         tone: `met`, `risk`, `breach`, `quiet` or empty.
         share: length of a bar behind the number, 0 to 1.
         is_nothing: as of a tile.
+        late_at: when what it says ends (UTC, ISO 8601): then it says `late`; empty for never.
     """
 
     text: str
@@ -63,6 +64,7 @@ class Cell:
     share: float | None = None
     interval: Interval | None = None
     is_nothing: bool = False
+    late_at: str = ""
 
 
 @dataclass(frozen=True)

@@ -138,6 +138,13 @@ const leadSla = (() => {
       for (const nothing of all("[data-nothing]")) {
         nothing.textContent = nothing.classList.contains("empty") ? since : "unknown";
         nothing.closest(".is-met")?.classList.replace("is-met", "is-risk");
+        one(".note", nothing.closest(".tile") ?? nothing)?.remove();
+      }
+    }
+    for (const state of all("td[data-late-at]")) {
+      if (Date.now() > Date.parse(state.dataset.lateAt)) {
+        state.textContent = "late";
+        state.className = "is-breach";
       }
     }
     return !banner.hidden;
@@ -407,6 +414,7 @@ const leadSla = (() => {
       }
       table.removeAttribute("aria-busy");
       table.dataset.shown = String(total);
+      scrollable();
     }
 
     const change = (what) => { state = { ...state, page: 0, ...what }; return show(); };
@@ -451,14 +459,27 @@ const leadSla = (() => {
     else show();
   }
 
+  /* ---- what scrolls sideways is reached by keyboard, and nothing else is ------------------------------------------------ */
+
+  function scrollable() {
+    for (const region of all(".scroll")) {
+      if (region.scrollWidth > region.clientWidth) region.tabIndex = 0;
+      else region.removeAttribute("tabindex");
+    }
+  }
+
   function start() {
     const isLate = freshness();
+    window.addEventListener("resize", scrollable);
+    document.addEventListener("toggle", scrollable, true);
+    document.addEventListener("change", scrollable);
     for (const table of all("table.sortable")) sortable(table);
     switches();
     // On a phone the name of the page may lie beyond the edge.
     const here = one("[aria-current]");
     here?.closest("nav").scrollTo({ left: here.offsetLeft - 80 });
     leads(isLate);
+    scrollable();
     drawVisible();
   }
 

@@ -32,7 +32,7 @@ def data(board: Board) -> dict[str, Any]:
     history = _history(board)
     return {
         "tiles": [
-            Tile("Loads", *(("late", "what happened since is unknown", "risk") if company.unknown else ("fresh", "no raw table is late", "met"))),
+            Tile("Loads", *(("late", "what happened since is unknown", "risk") if company.unknown else ("fresh", "no raw table is late", "met", "", True))),
             Tile("Broken promises", words.number(len(company.promises)), "attainments that were promised and not reached", "breach" if company.promises else "met"),
             Tile("Findings", words.number(len(company.findings)), "warnings of the checks about the data", "risk" if company.findings else "met"),
             Tile("Published", _utc(record.get("published_at")), f"UTC; {sum(board.run.rows.values()):,} rows in {len(board.run.rows)} marts"),
@@ -61,6 +61,7 @@ def _loads(board: Board) -> Table:
     rows = []
     for load in board.company.loads:
         limit = board.limits.get(load.table)
+        late_at = load.heard_at + limit if load.heard_at and limit else None
         heard, now = load.heard_at_local, board.company.clock.now_local
         since = "no data yet" if heard is None else f"{words.day(heard)} {heard.year}, {heard:%H:%M}"
         state = ("late", "breach") if load.is_late else ("never landed", "quiet") if heard is None else ("fresh", "met")
@@ -71,7 +72,7 @@ def _loads(board: Board) -> Table:
                 Cell(since, load.heard_at.isoformat() if load.heard_at else None),
                 Cell("–" if heard is None else words.duration(now - heard), (now - heard).total_seconds() if heard else None),
                 Cell("never" if limit is None else words.duration(limit), limit.total_seconds() if limit else None),
-                Cell(state[0], tone=state[1], note=said),
+                Cell(state[0], tone=state[1], note=said, late_at="" if late_at is None or load.is_late else f"{late_at.isoformat()}Z"),
             ]
         )  # fmt: skip
     columns = [

@@ -79,6 +79,7 @@ def _tiles(board: Board, row: Row) -> list[Tile]:
         if share is not None
         else "nothing to compare with yet",
         "risk" if is_unknown else wording.PACE_TONES.get(row["pace"], ""),
+        is_nothing=not row["mtd_leads"],
     )
     leads = Tile("Qualified leads", words.number(row["mtd_leads"]), _against(row, "leads"))
     dollars = Tile("Credited value", words.dollars(row["mtd_value_usd"]), _against(row, "value_usd"))

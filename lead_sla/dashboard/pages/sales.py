@@ -60,8 +60,8 @@ def _rules(board: Board, names: dict[str, str]) -> Table:
                 Cell(words.percent(promised, 0), promised),
                 Cell(words.percent(now), now, note=f"{week['week_met']:,} of {week['week_due']:,}"),
                 Cell(words.percent(before), before, note=f"{week['before_met']:,} of {week['before_due']:,}"),
-                wording.count(week["at_risk"], href=leads_link(list="due", rule=rule_id) if week["at_risk"] else ""),
-                wording.count(week["on_the_list"], href=leads_link(rule=rule_id) if week["on_the_list"] else ""),
+                wording.open_count(board, week["at_risk"], leads_link(list="due", rule=rule_id)),
+                wording.open_count(board, week["on_the_list"], leads_link(rule=rule_id)),
             ]
         )
     columns = [

@@ -43,17 +43,13 @@ def violations(board: Board, version: str) -> tuple[dict[str, Any], LeadList]:
     content = {
         "tiles": _tiles(board, counts, change, due),
         "change_since": words.instant(company.clock.day_before_local),
-        "change": [
-            ("a day before", words.number(change["before"])),
-            ("came on", f"+{change['newly']:,}"),
-            ("cured", f"{words.MINUS}{change['cured']:,}"),
-            ("closed", f"{words.MINUS}{change['closed']:,}"),
-            ("now", words.number(change["now"])),
-        ],
         "charts": [_chart(board, rule_id, name, counts) for rule_id, name in names.items()],
         "teams": _teams(names, counts),
         "reps": _reps(names, counts),
         "list": leads.index,
+        "list_counts": {
+            name: wording.open_count(board, one["rows"], "").text for name, one in leads.index["lists"].items()
+        },
         "has_links": bool(board.crm_lead_url),
     }
     return content, leads
@@ -64,10 +60,10 @@ def _tiles(board: Board, counts: dict[str, list[Row]], change: Row, due: Sequenc
     company = board.company
     came = f"{change['newly']:,} came on, {change['cured']:,} cured, {change['closed']:,} closed in 24 h"
     next_due = f"the next in {wording.minutes(due[0]['minutes'])}" if due else "nothing is at risk"
-    leads = f"on {total['leads']:,} {'lead' if total['leads'] == 1 else 'leads'}"
+    leads = f"on {total['leads']:,} {'lead' if total['leads'] == 1 else 'leads'}; " if total["leads"] else ""
     oldest = words.days_long(total["oldest_days"]) if total["oldest_days"] is not None else "–"
     return [
-        wording.open_tile(board, "Open violations", total["open_violations"], f"{leads}; {came}", "breach", "#leads"),
+        wording.open_tile(board, "Open violations", total["open_violations"], f"{leads}{came}", "breach", "#leads"),
         Tile("Oldest", oldest, "since its deadline", "", "#sort=-minutes") if total["leads"] else Tile("Oldest", "–"),
         wording.open_tile(
             board, "Unassigned", company.unassigned, "open violations of leads that nobody owned at the deadline", "breach",

@@ -63,3 +63,10 @@ def open_tile(board: Board, label: str, value: int, note: str, tone: str, href: 
     if board.company.unknown:
         return Tile(label, "unknown", f"no data {words.since(board.company)}", "risk")
     return Tile(label, "0", note, "met", is_nothing=True)
+
+
+def open_count(board: Board, value: int, href: str) -> Cell:
+    """Give the cell of a count that is unknown, and not zero, where data is late."""
+    if value:
+        return count(value, href=href)
+    return Cell("unknown" if board.company.unknown else "0", 0, tone="quiet", is_nothing=True)
