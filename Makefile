@@ -5,7 +5,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
 
 BIN := .venv/bin
-PYTHON_FILES := lead_sla tests
+PYTHON_FILES := lead_sla tests deploy
 # Two modules at a time: each one's builds are made once, by the process that runs it.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
@@ -17,7 +17,7 @@ SCRATCH := scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; export LEAD_SL
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DBT_PROFILES_DIR := $(CURDIR)
 
-.PHONY: help environment build sample docs docs-pages metrics test test-night prove test-real mutants lint format lock clean
+.PHONY: help environment build sample dashboard docs docs-pages metrics test test-night test-dagster prove test-real mutants lint format lock clean
 
 help: ## list the targets
 	@echo 'The Sales and Marketing SLA, measured daily. make <target>:'
@@ -37,6 +37,9 @@ build: environment ## build, check and publish the marts; make sample data if th
 sample: environment ## make the raw data of a sample company in data/raw
 	@$(BIN)/lead-sla sample $(ARGS)
 
+dashboard: environment ## write the dashboard of the published marts, and open it
+	@$(BIN)/lead-sla dashboard --open $(ARGS)
+
 docs: environment ## make the documentation site in target/docs-site: dictionary, ER diagram, dbt docs, column lineage
 	@$(BIN)/python -m lead_sla.docs site
 
@@ -55,6 +58,16 @@ test: lint ## lint, then all tests of the project on a small sample
 
 test-night: environment ## whole nights, with faults injected at every stage (a quarter of an hour)
 	@$(PYTEST) --dist worksteal -m night $(ARGS)
+
+DAGSTER := deploy/dagster/.venv
+$(DAGSTER)/.ready: deploy/dagster/requirements.txt pyproject.toml
+	@rm -rf $(DAGSTER) && python3 -m venv $(DAGSTER)
+	@$(DAGSTER)/bin/pip install --disable-pip-version-check --quiet --require-hashes --no-deps -r deploy/dagster/requirements.txt
+	@$(DAGSTER)/bin/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+test-dagster: $(DAGSTER)/.ready ## load the Dagster example in an environment of its own, and test it
+	@$(SCRATCH) cd deploy/dagster && .venv/bin/python -m pytest -q test_definitions.py $(ARGS)
 
 # Thousands of generated companies, about half an hour; LEAD_SLA_PROOF_FROM=100000 looks at others (docs/proof.md).
 prove: environment ## the long proof: marts against the reference, business time, histories
@@ -81,8 +94,9 @@ lock: ## lock requirements/*.in anew, with hashes
 	@python3 -m venv target/lock && target/lock/bin/pip install --quiet uv
 	@target/lock/bin/$(LOCK) $(ARGS) requirements/dev.in --output-file requirements/dev.txt
 	@target/lock/bin/$(LOCK) $(ARGS) requirements/runtime.in --constraints requirements/dev.txt --output-file requirements/runtime.txt
+	@target/lock/bin/$(LOCK) $(ARGS) deploy/dagster/requirements.in --constraints requirements/runtime.txt --output-file deploy/dagster/requirements.txt
 	@rm -rf target/lock
 
 clean: ## remove what was built: environment, dbt's targets and logs, caches; data/ stays
-	@rm -rf .venv target logs .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv $(DAGSTER) target logs .pytest_cache .ruff_cache .hypothesis
 	@find lead_sla tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -18,6 +18,7 @@ from lead_sla import __version__
 from lead_sla import build as job
 from lead_sla import publish as publishing
 from lead_sla.errors import AS_THEY_WERE, LeadSlaError, RefusedInput, explain
+from lead_sla.publish import PublishedRun
 from lead_sla.settings import Settings, display
 from lead_sla.terminal import make_console, print_list, stage
 
@@ -46,6 +47,7 @@ Paths (environment variables):
   LEAD_SLA_PUBLISHED  what readers open (data/published)
   LEAD_SLA_STATE      what runs remember of each other (data/state)
   LEAD_SLA_REPORT_CONFIG  who gets the daily report (config/report.yml)
+  LEAD_SLA_POSTGRES_SCHEMA, LEAD_SLA_POSTGRES_READER  where to and who reads, with --target postgres
 """
 
 
@@ -80,6 +82,18 @@ def _instant(context: click.Context, parameter: click.Parameter, value: str | No
     if instant is None or instant.tzinfo is not None:
         raise click.BadParameter("give an instant in UTC such as '2026-05-01 12:00:00', without another zone")
     return instant.isoformat(sep=" ")
+
+
+def published_run(settings: Settings) -> PublishedRun:
+    """Give what readers see now.
+
+    Raises:
+        LeadSlaError: nothing has been published yet.
+    """
+    run = publishing.current(settings.published)
+    if run is None:
+        raise LeadSlaError("Nothing has been published yet", where=str(settings.published), todo="run: lead-sla build")
+    return run
 
 
 @cli.command(epilog=EXIT_CODES)
@@ -126,11 +140,12 @@ def build(as_of: str | None, variables: dict[str, Any], force: bool, publish_to:
 @click.option(
     "--accept-counts", is_flag=True, help="Rows were taken away on purpose: begin the history of row counts anew."
 )
+@click.option("--target", type=click.Choice(["postgres"]), help="Copy the marts into a Postgres database, too.")
 @click.option("--report/--no-report", default=True, show_default=True, help="Send the daily report.")
 @click.option(
     "--now", callback=_instant, metavar="UTC", help="Run as if it began at this instant: for rehearsals with old data."
 )
-def nightly(resume: bool, force: bool, accept_counts: bool, report: bool, now: str | None) -> None:
+def nightly(resume: bool, force: bool, accept_counts: bool, target: str | None, report: bool, now: str | None) -> None:
     """Check what landed, build aside, publish or keep, tell people: what a schedule calls.
 
     Once a night, or every 15 minutes: a run that finds nothing new ends at once. What readers see is exchanged only when
@@ -144,6 +159,7 @@ def nightly(resume: bool, force: bool, accept_counts: bool, report: bool, now: s
         resume=resume,
         accept_counts=accept_counts,
         report=report,
+        postgres=target == "postgres",
         now=datetime.fromisoformat(now) if now else None,
     )
     sys.exit(run_night(Settings.from_environment(), make_console(), options))
@@ -181,12 +197,28 @@ def history(run: str | None, limit: int, as_csv: bool) -> None:
 
 
 @cli.command(epilog=EXIT_CODES)
-def publish() -> None:
-    """Publish the warehouse as it is, after a dbt build by hand.
+@click.option(
+    "--target",
+    type=click.Choice(["files", "postgres"]),
+    default="files",
+    show_default=True,
+    help="What to make of what: files of the warehouse, or tables in Postgres of the published files.",
+)
+def publish(target: str) -> None:
+    """Publish the warehouse as it is, after a dbt build by hand; or copy what is published into Postgres.
 
-    The copy is verified, but the checks of the build are not repeated: see that dbt ended green.
+    The copy is verified, but the checks of the build are not repeated: see that dbt ended green. Postgres is named by libpq's
+    variables (PGHOST, PGDATABASE, ...); docs/postgres.md explains it.
     """
     settings, console = Settings.from_environment(), make_console()
+    if target == "postgres":
+        from lead_sla.publish_postgres import publish_to_postgres
+
+        published = published_run(settings)
+        with stage(console, "Postgres") as current:
+            rows = publish_to_postgres(published, doing=current.doing)
+            current.result(f"{len(rows)} marts, {sum(rows.values()):,} rows")
+        return
     if not settings.warehouse.exists():
         raise LeadSlaError(
             "There is no warehouse to publish", where=str(settings.warehouse), todo="build it: lead-sla build"
@@ -202,9 +234,7 @@ def publish() -> None:
 def summary() -> None:
     """Print the summary of the published marts again."""
     settings, console = Settings.from_environment(), make_console()
-    run = publishing.current(settings.published)
-    if run is None:
-        raise LeadSlaError("Nothing has been published yet", where=str(settings.published), todo="run: lead-sla build")
+    run = published_run(settings)
     job.show_notes(console, run.record)
     job.show_published(settings, console, run)
 
@@ -301,6 +331,37 @@ def report(dry_run: Path | None, only: str | None, published: Path | None, again
             f"{trouble} of {len(result.outcomes)} did not get the report, or may not have",
             todo="mend what the list above says and run this again: whoever got it does not get it twice",
         )
+
+
+@cli.command(epilog=EXIT_CODES)
+@click.option(
+    "--published",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Of the marts published there [default: LEAD_SLA_PUBLISHED].",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="What readers open [default: dashboard beside the published marts].",
+)
+@click.option("--open", "opens", is_flag=True, help="Open it in the browser.")
+def dashboard(published: Path | None, out: Path | None, opens: bool) -> None:
+    """Write the dashboard of the published marts: a folder of pages that needs no server and no network.
+
+    `lead-sla nightly` writes it after each publication.
+    """
+    from lead_sla.dashboard import write_dashboard
+
+    settings, console = Settings.from_environment(), make_console()
+    with stage(console, "Dashboard") as current:
+        site = write_dashboard(settings, published.absolute() if published else None, out, doing=current.doing)
+        current.result(f"{len(site.pages)} pages in {display(site.folder)}")
+    first = site.folder / "index.html"
+    console.print(f"\nOpen: {first.as_uri()}", soft_wrap=True)
+    if opens:
+        click.launch(str(first))
 
 
 def main() -> NoReturn:

@@ -51,6 +51,7 @@ class Options:
         resume: go on where the last run failed, as far as its work still stands.
         accept_counts: rows were taken away on purpose.
         report: send the daily report.
+        postgres: copy the marts into a Postgres database, too.
         now: the start of the run, UTC without a zone; default: the machine's clock.
     """
 
@@ -58,6 +59,7 @@ class Options:
     resume: bool = False
     accept_counts: bool = False
     report: bool = True
+    postgres: bool = False
     now: datetime | None = None
 
 
@@ -171,7 +173,6 @@ class _Night:
             )
             self._checkpoint.forget()
             current.result(f"{len(run.rows)} marts, {sum(run.rows.values()):,} rows in {display(settings.published)}")
-        self._afterwards("Dashboard", lambda current: self._dashboard(run, current))
         job.show_notes(self._console, run.record)
         job.show_published(settings, self._console, run, self._now)
         return self._finish("published", "", run, fresh)
@@ -250,6 +251,28 @@ class _Night:
         site = write_dashboard(self._settings, run, now=self._now, doing=current.doing)
         current.result(f"{len(site.pages)} pages in {display(site.folder)}")
 
+    def _postgres(self, run: PublishedRun, current: Stage) -> None:
+        from lead_sla.publish_postgres import publish_to_postgres
+
+        rows = publish_to_postgres(run, self._environ, current.doing)
+        current.result(f"{len(rows)} marts, {sum(rows.values()):,} rows")
+
+    def _bring_up_to_date(self, name: str, run: PublishedRun, work: Callable[[PublishedRun, Stage], None]) -> None:
+        """Make a copy of the published run, unless it is one already: what failed is tried again by a run that finds nothing new."""
+        path = self._settings.state / "copies.json"
+        try:
+            copies = dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            copies = {}
+        if copies.get(name) == run.run:
+            return
+
+        def copy(current: Stage) -> None:
+            work(run, current)
+            write_json(path, {**copies, name: run.run})
+
+        self._afterwards(name, copy)
+
     def _report(self, current: Stage) -> None:
         from lead_sla import report
         from lead_sla.report.config import CONFIG_VARIABLE, config_path
@@ -264,7 +287,10 @@ class _Night:
         self._untold += [outcome.sentence() for outcome in result.trouble]
 
     def _finish(self, status: str, message: str, run: PublishedRun, fresh: Freshness) -> int:
-        """Tell people, and give the exit status."""
+        """Bring the copies of the marts up to date, tell people, and give the exit status."""
+        self._bring_up_to_date("Dashboard", run, self._dashboard)
+        if self._options.postgres:
+            self._bring_up_to_date("Postgres", run, self._postgres)
         if self._options.report:
             self._afterwards("Report", self._report)
         if self._untold:
