@@ -160,7 +160,8 @@ def months(rows: Sequence[Mapping[str, Any]], *, is_money: bool) -> dict[str, An
 
 
 def _spec(chart: alt.Chart | alt.LayerChart, height: int) -> dict[str, Any]:
-    spec = chart.properties(width="container", height=height).to_dict()
+    # Not checked against the schema, which takes longer than all the rest: the tests draw every chart in a browser.
+    spec = chart.properties(width="container", height=height).to_dict(validate=False)
     # Altair's own look, and an address that nobody is to ask.
     for key in ("config", "$schema"):
         spec.pop(key, None)

@@ -588,7 +588,9 @@ def test_axe_finds_nothing_serious_on_any_page_in_either_scheme(
         with visit(browser, site, scheme=scheme, now=f"{now.isoformat()}Z") as seen:
             seen.open(name)
             seen.value("document.querySelectorAll('details').forEach((one, place) => { one.open = place < 2; })")
-            found = Axe().run(seen.page).response["violations"]
+            # What does not depend on colours is looked at once.
+            rules = {"runOnly": ["color-contrast"]} if scheme == "dark" else {}
+            found = Axe().run(seen.page, options={"resultTypes": ["violations"], **rules}).response["violations"]
             bad = [
                 f"{each['id']}: {node['html'][:160]} {node['failureSummary']}"
                 for each in found
