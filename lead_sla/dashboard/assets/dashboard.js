@@ -1,6 +1,7 @@
 /*
-  What moves on the pages: charts, sortable tables, panels of which one is shown, the list of leads, and data that grows late.
-  No library but Vega (assets/vega.js), no request but for files of this folder. Texts of the data go in as text, never as markup.
+  What moves on the pages: charts, sortable tables, panels of which one is shown, data that grows late, the list of
+  leads. No library but Vega (assets/vega.js), no request but for files of this folder. Texts of the data go in as text,
+  never as markup.
 */
 "use strict";
 
@@ -10,12 +11,14 @@ const leadSla = (() => {
   const read = (element) => JSON.parse(element.textContent);
   const number = new Intl.NumberFormat("en");
 
-  /* ---- charts -------------------------------------------------------------------------------------------------------- */
+  /* ---- charts ------------------------------------------------------------------------------------------------- */
 
   // Marks name a style, and each style has a colour of the style sheet: light, dark and print need no drawing anew.
   const colour = (name) => `var(--${name})`;
-  const line = (name, more) => ({ color: colour(name), strokeWidth: 2.5, strokeCap: "round", strokeJoin: "round", ...more });
-  const dot = (name) => ({ color: colour(name), stroke: colour("card"), strokeWidth: 1.5, size: 56, opacity: 1, filled: true });
+  const line = (name, more) => (
+    { color: colour(name), strokeWidth: 2.5, strokeCap: "round", strokeJoin: "round", ...more });
+  const dot = (name) => (
+    { color: colour(name), stroke: colour("card"), strokeWidth: 1.5, size: 56, opacity: 1, filled: true });
   const LOOK = {
     background: null,
     font: "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif",
@@ -61,7 +64,8 @@ const leadSla = (() => {
     if (drill) {
       const filters = read(drill);
       view.addEventListener("click", (event, item) => {
-        if (item?.datum?.rep !== undefined) location.hash = new URLSearchParams({ ...filters, rep: item.datum.rep }).toString();
+        const rep = item?.datum?.rep;
+        if (rep !== undefined) location.hash = new URLSearchParams({ ...filters, rep }).toString();
       });
     }
   }
@@ -74,13 +78,14 @@ const leadSla = (() => {
     document.documentElement.dataset.drawn = "1";
   }
 
-  /* ---- tables that can be sorted ------------------------------------------------------------------------------------- */
+  /* ---- tables that can be sorted ------------------------------------------------------------------------------ */
 
   const collator = new Intl.Collator("en", { numeric: true });
 
   // The first click on numbers shows the greatest first, on texts the first of the alphabet.
+  const OTHER_WAY = { ascending: "descending", descending: "ascending" };
   const nextDirection = (header, isNumber) =>
-    ({ ascending: "descending", descending: "ascending" })[header.getAttribute("aria-sort")] ?? (isNumber ? "descending" : "ascending");
+    OTHER_WAY[header.getAttribute("aria-sort")] ?? (isNumber ? "descending" : "ascending");
 
   function mark(header, direction) {
     for (const other of header.parentElement.children) other.removeAttribute("aria-sort");
@@ -109,7 +114,7 @@ const leadSla = (() => {
     }
   }
 
-  /* ---- panels, of which one is shown --------------------------------------------------------------------------------- */
+  /* ---- panels, of which one is shown -------------------------------------------------------------------------- */
 
   function switches() {
     for (const fieldset of all(".switch[data-switch]")) {
@@ -125,9 +130,9 @@ const leadSla = (() => {
     }
   }
 
-  /* ---- data that grows late ------------------------------------------------------------------------------------------ */
+  /* ---- data that grows late ----------------------------------------------------------------------------------- */
 
-  // A page outlives its night. Once a load should have come and the page is still the old one, "nothing" is not known any more.
+  // A page outlives its night. Once a load should have come and the page is still the old one, "nothing" is not known.
   function freshness() {
     const banner = one(".late");
     for (const sentence of all("[data-late-at]", banner)) {
@@ -150,7 +155,7 @@ const leadSla = (() => {
     return !banner.hidden;
   }
 
-  /* ---- the list of leads --------------------------------------------------------------------------------------------- */
+  /* ---- the list of leads -------------------------------------------------------------------------------------- */
 
   const waiting = {};
 
@@ -159,56 +164,75 @@ const leadSla = (() => {
     waiting[`${list}-${place}`]?.(version, rows);
   }
 
+  // What stands where in a row.
+  const [LEAD, RULE, REP, PERSONA, SOURCE, OWNER, DUE, MINUTES, TOUCHES, REQUIRED] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
+  const PAGE = 50;
+  const FRESH = { list: "open", rule: null, team: null, rep: null, q: "", sort: "", page: 0 };
+  const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+  const teamName = (team) => team || "No team";
+
+  // Names by their places in the alphabet: 100,000 rows are sorted by numbers.
+  function ranks(names) {
+    const rank = new Map([...new Set(names)].sort(collator.compare).map((name, place) => [name, place]));
+    return names.map((name) => rank.get(name));
+  }
+
   function leads(isLate) {
     const table = one("#lead-table");
     if (!table) return;
     const index = read(one("#list"));
     const form = one(".filters");
-    const [LEAD, RULE, REP, PERSONA, SOURCE, OWNER, DUE, MINUTES, TOUCHES, REQUIRED] = Array.from({ length: 10 }, (_, place) => place);
-    const PAGE = 50;
-    const teamName = (team) => team || "No team";
-    // The columns: what a row shows, and what it is sorted by (numbers, or ranks of names, so that 100,000 rows sort at once).
-    const ranks = (names) => {
-      const order = names.map((_, place) => place).sort((a, b) => collator.compare(names[a], names[b]));
-      const rank = [];
-      order.forEach((place, at) => { rank[place] = at > 0 && names[place] === names[order[at - 1]] ? rank[order[at - 1]] : at; });
-      return rank;
-    };
+    const fields = form.elements;
+    const said = one(".count");
+    let state = { ...FRESH };
+
     const ruleRank = ranks(index.rules.map((rule) => rule.name));
     const repRank = ranks(index.reps.map((rep) => rep.name));
     const teamRank = ranks(index.reps.map((rep) => teamName(rep.team)));
     const textRank = ranks(index.texts);
     const SORTS = {
-      lead: null, rule: (row) => ruleRank[row[RULE]], rep: (row) => repRank[row[REP]], team: (row) => teamRank[row[REP]],
-      minutes: (row) => row[MINUTES], due: (row) => row[DUE], touches: (row) => row[TOUCHES], owner: (row) => textRank[row[OWNER]],
+      lead: (row) => row[LEAD],
+      rule: (row) => ruleRank[row[RULE]],
+      rep: (row) => repRank[row[REP]],
+      team: (row) => teamRank[row[REP]],
+      minutes: (row) => row[MINUTES],
+      due: (row) => row[DUE],
+      touches: (row) => row[TOUCHES],
+      owner: (row) => textRank[row[OWNER]],
       persona: (row) => textRank[row[PERSONA]],
     };
-    const FRESH = { list: "open", rule: null, team: null, rep: null, q: "", sort: "", page: 0 };
-    let state = { ...FRESH };
-    let shown = null; // the places of the rows that are shown, in their order; null for all in the list's own order
 
-    /* chunks */
+    /* Chunks: loaded when they are needed, each once. */
 
     const store = {};
-    for (const [name, list] of Object.entries(index.lists)) store[name] = { chunks: Array(list.chunks).fill(null), rows: null };
+    for (const [name, list] of Object.entries(index.lists)) {
+      store[name] = { chunks: Array(list.chunks).fill(null), rows: null };
+    }
 
+    // Another version lies there now. Loading anew gives the page of that version; twice in vain is a broken copy.
     function renew(why) {
-      // Another version lies there now. Loading anew gives the page of that version; twice in vain is a broken copy.
       const key = `lead-sla-renewed-${location.pathname}`;
-      let tried = null;
-      try { tried = sessionStorage.getItem(key); sessionStorage.setItem(key, index.version); } catch { tried = index.version; }
+      let tried = index.version;
+      try {
+        tried = sessionStorage.getItem(key);
+        sessionStorage.setItem(key, index.version);
+      } catch { /* no storage: then the reader is told, and loads the page anew */ }
       if (tried !== index.version) location.reload();
       throw new Error(why);
     }
 
     function load(list, place) {
-      return (store[list].chunks[place] ??= new Promise((resolve, reject) => {
+      store[list].chunks[place] ??= new Promise((resolve, reject) => {
         const script = document.createElement("script");
-        waiting[`${list}-${place}`] = (version, rows) => (version === index.version ? resolve(rows) : reject(new Error("version")));
+        waiting[`${list}-${place}`] = (version, rows) => {
+          if (version === index.version) resolve(rows);
+          else reject(new Error("another version"));
+        };
         script.onerror = () => reject(new Error("missing"));
         script.src = `data/${list}-${place}.js`;
         document.head.append(script);
-      }).catch((error) => renew(`data/${list}-${place}.js: ${error.message}`)));
+      }).catch((error) => renew(`data/${list}-${place}.js: ${error.message}`));
+      return store[list].chunks[place];
     }
 
     async function everything(list) {
@@ -217,98 +241,105 @@ const leadSla = (() => {
       return kept.rows;
     }
 
-    /* state and address */
+    /* The state is in the address, so that a list under its filters can be sent to somebody. */
 
     function fromAddress() {
       const asked = new URLSearchParams(location.hash.slice(1));
       const place = (items, id) => (id === null ? null : items.findIndex((item) => item.id === id));
+      const sort = asked.get("sort") ?? "";
       state = {
         list: asked.get("list") === "due" ? "due" : "open",
         rule: place(index.rules, asked.get("rule")),
         rep: place(index.reps, asked.get("rep")),
         team: asked.get("team"),
         q: asked.get("q") ?? "",
-        sort: Object.hasOwn(SORTS, (asked.get("sort") ?? "").replace(/^-/, "")) ? asked.get("sort") : "",
+        sort: Object.hasOwn(SORTS, sort.replace(/^-/, "")) ? sort : "",
         page: Math.max(0, (Number.parseInt(asked.get("page"), 10) || 1) - 1),
       };
     }
 
     function toAddress() {
-      const said = new URLSearchParams();
-      if (state.list !== "open") said.set("list", state.list);
-      if (state.rule !== null) said.set("rule", index.rules[state.rule]?.id ?? "");
-      if (state.team !== null) said.set("team", state.team);
-      if (state.rep !== null) said.set("rep", index.reps[state.rep]?.id ?? "");
-      if (state.q) said.set("q", state.q);
-      if (state.sort) said.set("sort", state.sort);
-      if (state.page) said.set("page", state.page + 1);
-      history.replaceState(null, "", said.size ? `#${said}` : location.pathname + location.search);
+      const asked = new URLSearchParams();
+      if (state.list !== "open") asked.set("list", state.list);
+      if (state.rule !== null) asked.set("rule", index.rules[state.rule]?.id ?? "");
+      if (state.team !== null) asked.set("team", state.team);
+      if (state.rep !== null) asked.set("rep", index.reps[state.rep]?.id ?? "");
+      if (state.q) asked.set("q", state.q);
+      if (state.sort) asked.set("sort", state.sort);
+      if (state.page) asked.set("page", state.page + 1);
+      history.replaceState(null, "", asked.size ? `#${asked}` : location.pathname + location.search);
     }
 
-    /* filters */
+    /* Filters. */
+
+    const isFiltered = () => state.rule !== null || state.team !== null || state.rep !== null || state.q.trim() !== "";
 
     const fits = (rule, rep, but) =>
       (but === "rule" || state.rule === null || state.rule === rule) &&
       (but === "rep" || state.rep === null || state.rep === rep) &&
       (but === "team" || state.team === null || state.team === index.reps[rep].team);
 
-    function options(select, entries, chosen, total) {
-      // Each choice says how many rows it would show, given the other filters.
-      const first = select.options[0];
-      first.textContent = `${first.textContent.replace(/ \(.*/, "")} (${number.format(total)})`;
-      const made = entries.filter((entry) => entry.rows || entry.value === chosen)
-        .map((entry) => new Option(`${entry.name} (${number.format(entry.rows)})`, entry.value, false, entry.value === chosen));
-      select.replaceChildren(first, ...made);
-      if (chosen === null) select.value = "";
+    // Each choice says how many rows it would show under the other filters; the index knows, before a chunk is loaded.
+    function options(name, chosen, valueOf, nameOf) {
+      const rows = new Map(chosen === null ? [] : [[chosen, 0]]);
+      let total = 0;
+      for (const [rule, rep, count] of index.lists[state.list].facets) {
+        if (!fits(rule, rep, name)) continue;
+        const value = valueOf(rule, rep);
+        rows.set(value, (rows.get(value) ?? 0) + count);
+        total += count;
+      }
+      const select = fields[name];
+      const all = select.options[0];
+      all.textContent = `${all.textContent.replace(/ \(.*/, "")} (${number.format(total)})`;
+      const made = [...rows].map(([value, count]) => [nameOf(value), value, count])
+        .sort((a, b) => collator.compare(a[0], b[0]))
+        .map(([text, value, count]) => new Option(`${text} (${number.format(count)})`, `=${value}`));
+      select.replaceChildren(all, ...made);
+      select.value = chosen === null ? "" : `=${chosen}`;
     }
 
     function showFilters() {
-      const facets = index.lists[state.list].facets;
-      const count = (but, is) => facets.reduce((sum, [rule, rep, rows]) => sum + (is(rule, rep) && fits(rule, rep, but) ? rows : 0), 0);
-      const byName = (a, b) => collator.compare(a.name, b.name);
-      const any = () => true;
-      const teams = [...new Set(index.reps.map((rep) => rep.team))];
-      options(form.elements.rule, index.rules.map((rule, place) => ({ name: rule.name, value: String(place), rows: count("rule", (at) => at === place) })),
-        state.rule === null ? null : String(state.rule), count("rule", any));
-      options(form.elements.team, teams.map((team) => ({ name: teamName(team), value: `=${team}`, rows: count("team", (_, rep) => index.reps[rep].team === team) })).sort(byName),
-        state.team === null ? null : `=${state.team}`, count("team", any));
-      options(form.elements.rep, index.reps.map((rep, place) => ({ name: rep.name, value: String(place), rows: count("rep", (_, at) => at === place) })).sort(byName),
-        state.rep === null ? null : String(state.rep), count("rep", any));
-      form.elements.list.value = state.list;
-      if (document.activeElement !== form.elements.q) form.elements.q.value = state.q;
+      options("rule", state.rule, (rule) => rule, (place) => index.rules[place]?.name ?? "");
+      options("team", state.team, (_, rep) => index.reps[rep].team, teamName);
+      options("rep", state.rep, (_, rep) => rep, (place) => index.reps[place]?.name ?? "");
+      fields.list.value = state.list;
+      if (document.activeElement !== fields.q) fields.q.value = state.q;
     }
 
+    // The places of the rows that fit, in the order that is asked for.
     function select(rows) {
       const q = state.q.trim().toLowerCase();
       const has = (text) => text.toLowerCase().includes(q);
       const texts = index.texts.map(has);
       const reps = index.reps.map((rep) => has(rep.name) || has(teamName(rep.team)));
       const rules = index.rules.map((rule) => has(rule.name));
+      const isFound = (row) =>
+        rules[row[RULE]] || reps[row[REP]] || texts[row[OWNER]] || texts[row[PERSONA]] || texts[row[SOURCE]] ||
+        has(row[LEAD]);
       const places = [];
       rows.forEach((row, place) => {
-        if (!fits(row[RULE], row[REP])) return;
-        if (!q || texts[row[OWNER]] || texts[row[PERSONA]] || texts[row[SOURCE]] || reps[row[REP]] || rules[row[RULE]] || has(row[LEAD])) places.push(place);
+        if (fits(row[RULE], row[REP]) && (!q || isFound(row))) places.push(place);
       });
       if (state.sort) {
         const sign = state.sort.startsWith("-") ? -1 : 1;
-        const name = state.sort.replace(/^-/, "");
-        const key = rows.map(name === "lead" ? (row) => row[LEAD] : SORTS[name]);
+        const key = rows.map(SORTS[state.sort.replace(/^-/, "")]);
         places.sort((a, b) => (key[a] === key[b] ? a - b : key[a] < key[b] ? -sign : sign));
       }
       return places;
     }
 
-    /* rows */
+    /* Rows. */
 
-    const asOfYear = new Date(one(".as-of time").dateTime).getUTCFullYear();
-    const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const thisYear = new Date(one(".as-of time").dateTime).getUTCFullYear();
     const two = (value) => String(value).padStart(2, "0");
 
     // The seconds are of the reporting time zone's own clock, so no zone is needed to write them.
     function instant(seconds) {
       const at = new Date(seconds * 1000);
-      const year = at.getUTCFullYear() === asOfYear ? "" : ` ${at.getUTCFullYear()}`;
-      return `${at.getUTCDate()} ${MONTHS[at.getUTCMonth()]}${year}, ${two(at.getUTCHours())}:${two(at.getUTCMinutes())}`;
+      const year = at.getUTCFullYear() === thisYear ? "" : ` ${at.getUTCFullYear()}`;
+      const clock = `${two(at.getUTCHours())}:${two(at.getUTCMinutes())}`;
+      return `${at.getUTCDate()} ${MONTHS[at.getUTCMonth()]}${year}, ${clock}`;
     }
 
     function duration(minutes) {
@@ -316,11 +347,13 @@ const leadSla = (() => {
       return minutes >= 120 ? `${Math.floor(minutes / 60)}\u00a0h` : `${minutes}\u00a0min`;
     }
 
-    function lead(id) {
+    function leadLink(id) {
       if (!index.crm) return document.createTextNode(id || "(no id)");
       const link = document.createElement("a");
       let quoted = "";
-      try { quoted = encodeURIComponent(id); } catch { /* half a character: no id of any CRM */ }
+      try {
+        quoted = encodeURIComponent(id);
+      } catch { /* half a character: no id of any CRM */ }
       link.href = index.crm.replace("{lead_id}", () => quoted);
       link.target = "_blank";
       link.rel = "noopener noreferrer";
@@ -329,108 +362,136 @@ const leadSla = (() => {
     }
 
     function tableRow(row) {
+      const isDue = state.list === "due";
       const rep = index.reps[row[REP]];
+      const owner = index.texts[row[OWNER]];
       const made = document.createElement("tr");
       made.setAttribute("role", "row");
       const head = document.createElement("th");
       head.scope = "row";
       head.setAttribute("role", "rowheader");
-      head.append(lead(row[LEAD]));
+      head.append(leadLink(row[LEAD]));
       made.append(head);
-      for (const [label, text, kind, note] of [
-        ["Rule", index.rules[row[RULE]].name, "", ""], ["Responsible", rep.name, "", ""], ["Team", teamName(rep.team), rep.team ? "" : "is-quiet", ""],
-        [state.list === "due" ? "Time left" : "Overdue", duration(row[MINUTES]), `number ${state.list === "due" ? "is-risk" : "is-breach"}`, ""],
-        ["Deadline", instant(row[DUE]), "", ""],
-        ["Touches", `${row[TOUCHES]} of ${row[REQUIRED]}`, "number", ""],
-        ["Owner now", index.texts[row[OWNER]] || "nobody", index.texts[row[OWNER]] ? "" : "is-quiet", ""],
-        ["Persona and source", index.texts[row[PERSONA]], "", index.texts[row[SOURCE]]],
-      ]) {
-        const cell = made.insertCell();
-        cell.setAttribute("role", "cell");
-        cell.dataset.label = label;
-        cell.textContent = text;
-        if (kind) cell.className = kind;
-        if (note) {
-          const second = document.createElement("span");
-          second.className = "note";
-          second.textContent = note;
-          cell.append(second);
-        }
-      }
+      const cell = (label, text, kind = "", note = "") => {
+        const each = made.insertCell();
+        each.setAttribute("role", "cell");
+        each.dataset.label = label;
+        each.textContent = text;
+        each.className = kind;
+        if (note) each.append(Object.assign(document.createElement("span"), { className: "note", textContent: note }));
+      };
+      cell("Rule", index.rules[row[RULE]].name);
+      cell("Responsible", rep.name);
+      cell("Team", teamName(rep.team), rep.team ? "" : "is-quiet");
+      cell(isDue ? "Time left" : "Overdue", duration(row[MINUTES]), `number ${isDue ? "is-risk" : "is-breach"}`);
+      cell("Deadline", instant(row[DUE]));
+      cell("Touches", `${row[TOUCHES]} of ${row[REQUIRED]}`, "number");
+      cell("Owner now", owner || "nobody", owner ? "" : "is-quiet");
+      cell("Persona and source", index.texts[row[PERSONA]], "", index.texts[row[SOURCE]]);
       return made;
+    }
+
+    // The rows of the page that is shown, and how many there are in all.
+    async function pageOfRows() {
+      const list = index.lists[state.list];
+      const asIs = !isFiltered() && !state.sort;
+      const rows = asIs ? null : await everything(state.list);
+      const places = asIs ? null : select(rows);
+      const total = asIs ? list.rows : places.length;
+      const page = Math.min(state.page, Math.max(0, Math.ceil(total / PAGE) - 1));
+      const from = page * PAGE;
+      if (!asIs) return { total, page, rows: places.slice(from, from + PAGE).map((place) => rows[place]) };
+      // The list in its own order: the chunk of the page is all that is needed.
+      const chunkOf = total ? await load(state.list, Math.floor(from / index.chunk)) : [];
+      return { total, page, rows: chunkOf.slice(from % index.chunk, (from % index.chunk) + PAGE) };
+    }
+
+    function nothing(total) {
+      if (total) return "";
+      if (isFiltered() && index.lists[state.list].rows) return "No lead fits these filters.";
+      if (isLate) return one(".late li:not([hidden])")?.textContent ?? "unknown";
+      return state.list === "due" ? "Nothing is due soon." : "Nobody is on it.";
+    }
+
+    function showCount(total, shown) {
+      const kind = state.list === "due" ? "due soon" : total === 1 ? "open violation" : "open violations";
+      const whole = isFiltered() ? ` of ${number.format(index.lists[state.list].rows)}` : "";
+      const from = state.page * PAGE;
+      const part = `, ${number.format(from + 1)} to ${number.format(from + shown)} shown`;
+      said.textContent = total ? `${number.format(total)}${whole} ${kind}${total > PAGE ? part : ""}` : "";
+      const empty = one("#lead-empty");
+      empty.hidden = total > 0;
+      empty.textContent = nothing(total);
+      table.closest(".scroll").hidden = total === 0;
+    }
+
+    function showPager(total) {
+      const pager = one(".pager");
+      const pages = Math.max(1, Math.ceil(total / PAGE));
+      pager.hidden = pages === 1;
+      one(".place", pager).textContent = `Page ${number.format(state.page + 1)} of ${number.format(pages)}`;
+      for (const button of all("button", pager)) {
+        button.disabled = button.dataset.step < 0 ? state.page === 0 : state.page === pages - 1;
+      }
+    }
+
+    function showOrder() {
+      const direction = state.sort.startsWith("-") ? "descending" : "ascending";
+      for (const button of all(".sort", table)) {
+        const header = button.closest("th");
+        if (button.dataset.key === state.sort.replace(/^-/, "")) header.setAttribute("aria-sort", direction);
+        else header.removeAttribute("aria-sort");
+      }
+      for (const list of ["open", "due"]) for (const label of all(`.for-${list}`)) label.hidden = list !== state.list;
     }
 
     let turn = 0;
 
     async function show() {
       const mine = ++turn;
-      const list = index.lists[state.list];
-      const isFiltered = state.rule !== null || state.team !== null || state.rep !== null || state.q.trim() !== "";
       showFilters();
-      toAddress();
       table.setAttribute("aria-busy", "true");
-      let rows, total;
+      let found;
       try {
-        if (isFiltered || state.sort) {
-          const every = await everything(state.list);
-          if (mine !== turn) return;
-          shown = select(every);
-          total = shown.length;
-          state.page = Math.min(state.page, Math.max(0, Math.ceil(total / PAGE) - 1));
-          rows = shown.slice(state.page * PAGE, (state.page + 1) * PAGE).map((place) => every[place]);
-        } else {
-          // The list's own order: the chunk of the page is all that is needed.
-          total = list.rows;
-          state.page = Math.min(state.page, Math.max(0, Math.ceil(total / PAGE) - 1));
-          const at = state.page * PAGE;
-          rows = total ? (await load(state.list, Math.floor(at / index.chunk))).slice(at % index.chunk, (at % index.chunk) + PAGE) : [];
-          if (mine !== turn) return;
-        }
+        found = await pageOfRows();
       } catch (error) {
-        one(".filters ~ .count").textContent = `The list could not be read (${error.message}). Load this page again; if that does not help, write the dashboard anew.`;
+        said.textContent = `The list could not be read (${error.message}). Load this page again.`;
         return;
       }
-      table.tBodies[0].replaceChildren(...rows.map(tableRow));
-      const from = state.page * PAGE;
-      const said = state.list === "due" ? "due soon" : total === 1 ? "open violation" : "open violations";
-      const kept = isFiltered ? ` of ${number.format(list.rows)}` : "";
-      one(".filters ~ .count").textContent = total
-        ? `${number.format(total)}${kept} ${said}${total > PAGE ? `, ${number.format(from + 1)} to ${number.format(from + rows.length)} shown` : ""}`
-        : "";
-      const empty = one("#lead-empty");
-      empty.hidden = total > 0;
-      empty.textContent = isFiltered && list.rows ? "No lead fits these filters." : isLate ? one(".late li:not([hidden])")?.textContent ?? "unknown" : state.list === "due" ? "Nothing is due soon." : "Nobody is on it.";
-      table.closest(".scroll").hidden = total === 0;
-      const pager = one(".pager");
-      pager.hidden = total <= PAGE;
-      one(".place", pager).textContent = `Page ${number.format(state.page + 1)} of ${number.format(Math.max(1, Math.ceil(total / PAGE)))}`;
-      for (const button of all("button", pager)) button.disabled = button.dataset.step < 0 ? state.page === 0 : from + PAGE >= total;
-      for (const name of ["open", "due"]) for (const label of all(`.for-${name}`)) label.hidden = name !== state.list;
-      const sorted = state.sort.replace(/^-/, "");
-      for (const button of all(".sort", table)) {
-        const direction = button.dataset.key === sorted ? (state.sort.startsWith("-") ? "descending" : "ascending") : null;
-        if (direction) button.closest("th").setAttribute("aria-sort", direction);
-        else button.closest("th").removeAttribute("aria-sort");
-      }
+      // Somebody has asked for something else meanwhile.
+      if (mine !== turn) return;
+      state.page = found.page;
+      toAddress();
+      table.tBodies[0].replaceChildren(...found.rows.map(tableRow));
+      showCount(found.total, found.rows.length);
+      showPager(found.total);
+      showOrder();
       table.removeAttribute("aria-busy");
-      table.dataset.shown = String(total);
+      table.dataset.shown = String(found.total);
       scrollable();
     }
 
-    const change = (what) => { state = { ...state, page: 0, ...what }; return show(); };
+    function change(what) {
+      state = { ...state, page: 0, ...what };
+      return show();
+    }
 
     form.addEventListener("submit", (event) => event.preventDefault());
-    form.addEventListener("reset", (event) => { event.preventDefault(); form.elements.q.value = ""; change({ ...FRESH, list: state.list }); });
-    form.addEventListener("change", (event) => {
-      const { name, value } = event.target;
+    form.addEventListener("reset", (event) => {
+      event.preventDefault();
+      fields.q.value = "";
+      change({ ...FRESH, list: state.list });
+    });
+    form.addEventListener("change", ({ target: { name, value } }) => {
+      const chosen = value === "" ? null : value.slice(1);
       if (name === "list") change({ list: value, sort: "" });
-      if (name === "rule" || name === "rep") change({ [name]: value === "" ? null : Number(value) });
-      if (name === "team") change({ team: value === "" ? null : value.slice(1) });
+      if (name === "team") change({ team: chosen });
+      if (name === "rule" || name === "rep") change({ [name]: chosen === null ? null : Number(chosen) });
     });
     let typing = 0;
-    form.elements.q.addEventListener("input", (event) => {
+    fields.q.addEventListener("input", () => {
       clearTimeout(typing);
-      typing = setTimeout(() => change({ q: event.target.value }), 200);
+      typing = setTimeout(() => change({ q: fields.q.value }), 200);
     });
     for (const button of all(".sort", table)) {
       button.addEventListener("click", () => {
@@ -439,27 +500,29 @@ const leadSla = (() => {
       });
     }
     for (const button of all(".pager button")) {
-      button.addEventListener("click", () => {
+      button.addEventListener("click", async () => {
         state.page += Number(button.dataset.step);
-        show().then(() => table.closest(".card").scrollIntoView({ block: "start" }));
+        await show();
+        table.closest(".card").scrollIntoView({ block: "start" });
       });
     }
-    const drill = () => {
+
+    async function drill() {
       // A plain #place is one of the page's own anchors.
       if (!location.hash.includes("=")) return;
       fromAddress();
-      show().then(() => {
-        const heading = one("#leads");
-        heading.focus({ preventScroll: true });
-        heading.scrollIntoView({ block: "start" });
-      });
-    };
+      await show();
+      const heading = one("#leads");
+      heading.focus({ preventScroll: true });
+      heading.scrollIntoView({ block: "start" });
+    }
+
     window.addEventListener("hashchange", drill);
     if (location.hash.includes("=")) drill();
     else show();
   }
 
-  /* ---- what scrolls sideways is reached by keyboard, and nothing else is ------------------------------------------------ */
+  /* ---- what scrolls sideways is reached by keyboard, and nothing else is -------------------------------------- */
 
   function scrollable() {
     for (const region of all(".scroll")) {

@@ -1,4 +1,5 @@
--- One row per persona and highest stage at `as_of`, persons counted once: merged leads are their survivors. No stage is empty.
+-- One row per persona and highest stage at `as_of`, persons counted once: merged leads are their survivors. No stage
+-- is empty.
 select
     persona,
     coalesce(journey_stage, '') as journey_stage,

@@ -1,5 +1,6 @@
--- One row per persona (at `as_of`) and step of the journey: from a stage (empty: from none) to the next higher one that was reached.
--- $stages are the journey stages in their order. Nobody falls back, so a lower stage that is proven later is no step.
+-- One row per persona (at `as_of`) and step of the journey: from a stage (empty: from none) to the next higher one
+-- that was reached. $stages are the journey stages in their order. Nobody falls back, so a lower stage that is
+-- proven later is no step.
 with reached as (
     select
         lead_id,

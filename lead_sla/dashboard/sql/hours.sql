@@ -1,5 +1,5 @@
--- One row per hour of the week (ISO weekday and hour of the reporting time zone) with a first conversion in the last 12 weeks. An
--- hour must have passed before a lead can count as answered within one, or not.
+-- One row per hour of the week (ISO weekday and hour of the reporting time zone) with a first conversion in the last
+-- 12 weeks. An hour must have passed before a lead can count as answered within one, or not.
 select
     isodow(local_time(first_conversion_at)) as iso_weekday,
     hour(local_time(first_conversion_at)) as hour_of_day,

@@ -1,4 +1,5 @@
--- One row per open violation: the newest first, because that lead is still warm. `due_seconds` are seconds of the local clock.
+-- One row per open violation: the newest first, because that lead is still warm. `due_seconds` are seconds of the
+-- local clock.
 select
     violations.lead_id,
     violations.rule_id,

@@ -1,4 +1,5 @@
--- One row per month and persona (and `all`) of the last 13 months: how the month ended; the newest is that of `as_of`.
+-- One row per month and persona (and `all`) of the last 13 months: how the month ended; the newest is that of
+-- `as_of`.
 select
     cast(date_trunc('month', date_day) as date) as month_start_date,
     persona,

@@ -1,5 +1,5 @@
--- One row per group of open violations: all, a rule's, a team's, a rep's, and those of a rule in a team or of a rep. What a row
--- is not grouped by is null; `grouped_by` names what it is. No team is an empty text.
+-- One row per group of open violations: all, a rule's, a team's, a rep's, and those of a rule in a team or of a rep.
+-- What a row is not grouped by is null; `grouped_by` names what it is. No team is an empty text.
 with violations as (
     select
         rule_id,

@@ -1,5 +1,5 @@
--- One row per rule and rep: what was due in the 28 days that end with the one of `as_of`, as `rep_scorecard` counts it by weeks.
--- Percentiles do not add up over weeks, so they are taken from the obligations themselves.
+-- One row per rule and rep: what was due in the 28 days that end with the one of `as_of`, as `rep_scorecard` counts
+-- it by weeks. Percentiles do not add up over weeks, so they are taken from the obligations themselves.
 with due as (
     select
         rule_id,

@@ -1,6 +1,6 @@
--- One row per ISO week of the first conversion, the last 13, of which the newest still runs: leads by speed band, and percentiles
--- of the minutes to the first touch. Who was never touched counts with the minutes so far: leaving leads unanswered must not
--- improve a median.
+-- One row per ISO week of the first conversion, the last 13, of which the newest still runs: leads by speed band,
+-- and percentiles of the minutes to the first touch. Who was never touched counts with the minutes so far: leaving
+-- leads unanswered must not improve a median.
 select
     cast(date_trunc('week', local_time(first_conversion_at)) as date) as week_start_date,
     count(*) as leads,
@@ -15,6 +15,6 @@ select
     quantile_cont(business_minutes, 0.5) as p50_business_minutes,
     quantile_cont(system_delay_minutes, 0.5) as p50_system_delay_minutes
 from marts.fct_speed_to_lead
-where cast(date_trunc('week', local_time(first_conversion_at)) as date) >= cast(date_trunc('week', $as_of_date) as date) - 84
+where cast(local_time(first_conversion_at) as date) >= cast(date_trunc('week', $as_of_date) as date) - 84
 group by week_start_date
 order by week_start_date
