@@ -9,9 +9,7 @@
 with hours as (
 
     select
-        {{ key | join(",\n        ") }},
-        opens_at,
-        closes_at,
+        {{ (key + ["opens_at", "closes_at"]) | unique | join(",\n        ") }},
         case when opens_at = '24:00' then null else {{ minutes_after_midnight("opens_at") }} end as opens_minute,
         {{ minutes_after_midnight("closes_at") }} as closes_minute
     from {{ model }}
