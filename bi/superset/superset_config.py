@@ -69,7 +69,7 @@ def open_published() -> ConnectionWrapper:
     return ConnectionWrapper(connection)
 
 
-def DB_CONNECTION_MUTATOR(  # noqa: N802
+def DB_CONNECTION_MUTATOR(
     uri: URL, params: dict[str, Any], *_: Any
 ) -> tuple[URL, dict[str, Any]]:
     """Connect to the marts by `open_published`, anew for each query; leave other databases alone."""
@@ -80,13 +80,6 @@ def DB_CONNECTION_MUTATOR(  # noqa: N802
 
 # DuckDB answers within milliseconds, and a cache would show what was true before the last run.
 CACHE_CONFIG = DATA_CACHE_CONFIG = {"CACHE_TYPE": "NullCache"}
-# What somebody has filtered and not saved is kept among Superset's own things.
-FILTER_STATE_CACHE_CONFIG = EXPLORE_FORM_DATA_CACHE_CONFIG = {
-    "CACHE_TYPE": "SupersetMetastoreCache",
-    "CACHE_DEFAULT_TIMEOUT": 7 * 24 * 3600,
-    "REFRESH_TIMEOUT_ON_RETRIEVAL": True,
-    "CODEC": "JSON",
-}
 
 # Nobody outside is asked: the browser refuses whatever a page wants from elsewhere, Superset's own count of installations
 # included. Superset itself sends nothing.
