@@ -364,6 +364,37 @@ def dashboard(published: Path | None, out: Path | None, opens: bool) -> None:
         click.launch(str(first))
 
 
+@cli.command(epilog=EXIT_CODES)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The workbook [default: lead-sla_<day of as_of>.xlsx here].",
+)
+@click.option(
+    "--published",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Show the marts published there [default: LEAD_SLA_PUBLISHED].",
+)
+@click.option(
+    "--sees",
+    default="all",
+    show_default=True,
+    metavar="WHO",
+    help="Whose leads: all, team=NAME, manager=REP_ID (and everybody below) or rep=REP_ID.",
+)
+def export(out: Path | None, published: Path | None, sees: str) -> None:
+    """Write the day's lists and scorecards as an Excel workbook. See docs/export.md."""
+    from lead_sla.export import export as write_workbook  # with XlsxWriter: only this command needs it
+    from lead_sla.export import parse_scope
+
+    settings, console, scope = Settings.from_environment(), make_console(), parse_scope(sees)
+    with stage(console, "Workbook") as current:
+        result = write_workbook(settings, out, published=published, scope=scope, doing=current.doing)
+        current.result(f"{len(result.sheets)} sheets, {sum(result.sheets.values()):,} rows in {display(result.path)}")
+
+
 def main() -> NoReturn:
     """Run the command line; everything that can go wrong ends in one message on the standard error."""
     # A stop from outside (a scheduler, a shutdown) unwinds like Ctrl-C, so that nothing half-made is left.

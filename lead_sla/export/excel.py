@@ -17,7 +17,7 @@ from xlsxwriter.utility import xl_range
 from xlsxwriter.worksheet import Worksheet
 
 from lead_sla.report.figures import clean
-from lead_sla.report.mail import _no_formula
+from lead_sla.report.mail import no_formula
 
 # What Excel allows. More would be dropped, or would make it repair the file.
 LONGEST_TEXT = 32_767
@@ -297,7 +297,7 @@ def safe_text(text: str) -> str:
     A cell that holds a text is no formula. But what begins like one becomes one in whatever the sheet is saved as next, so it gets the
     apostrophe that the lists of the report have.
     """
-    text = _no_formula(clean(text))
+    text = no_formula(clean(text))
     # XlsxWriter takes this for markup of its own, and puts it into the file as it is.
     if text.startswith("<r>"):
         text = f"'{text}"

@@ -182,11 +182,11 @@ def make_csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, quoting=csv.QUOTE_ALL)
     writer.writerow(rows[0])
-    writer.writerows([_no_formula(value) for value in row.values()] for row in rows)
+    writer.writerows([no_formula(value) for value in row.values()] for row in rows)
     return text.getvalue().encode("utf-8-sig")
 
 
-def _no_formula(value: Any) -> Any:
+def no_formula(value: Any) -> Any:
     """Put an apostrophe before what a spreadsheet would run; numbers of our own stay numbers."""
     if not isinstance(value, str):
         return value
