@@ -379,7 +379,9 @@ def test_a_dashboard_or_report_that_fails_does_not_fail_the_publication(night: N
     later = START + timedelta(minutes=15)
     settings = {"LEAD_SLA_REPORT_CONFIG": str(config), "LEAD_SLA_SMTP_HOST": "", "PGDATABASE": "", "PGSERVICE": ""}
     said = night("--target", "postgres", now=later, **settings)
-    assert said.status == UNTOLD and "set LEAD_SLA_SMTP_HOST" in said.out and "No Postgres database is named" in said.out
+    assert (
+        said.status == UNTOLD and "set LEAD_SLA_SMTP_HOST" in said.out and "No Postgres database is named" in said.out
+    )
     assert night.as_of() == later
     again = night("--target", "postgres", now=later, **settings)
     assert again.status == UNTOLD and "Nothing new since" in again.out and "No Postgres database is named" in again.out
