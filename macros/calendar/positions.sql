@@ -4,7 +4,7 @@
   calendar since the origin of int_calendar__windows.
 -#}
 {% macro elapsed_position(instant) -%}
-    {{ dbt.datediff("cast('1970-01-01 00:00:00' as timestamp)", instant, 'microsecond') }}
+    {{ microseconds_between("cast('1970-01-01 00:00:00' as timestamp)", instant) }}
 {%- endmacro %}
 
 {#-
@@ -13,7 +13,7 @@
   before every instant that is looked up.
 -#}
 {% macro with_business_position(rows, instant, position) -%}
-    {%- set into_the_window = dbt.datediff('r.opens_at', 'l.' ~ instant, 'microsecond') -%}
+    {%- set into_the_window = microseconds_between('r.opens_at', 'l.' ~ instant) -%}
     {{ asof_join(
         rows, 'windows', 'calendar_id', instant, 'opens_at',
         {position: 'r.open_microseconds_before + least(' ~ into_the_window ~ ', r.open_seconds * 1000000)'}

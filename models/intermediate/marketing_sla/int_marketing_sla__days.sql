@@ -69,8 +69,8 @@ bounds as (
 as_of_share as (
     select
         as_of_date,
-        {{ dbt.datediff('day_starts_at', 'as_of', 'microsecond') }}
-        / cast({{ dbt.datediff('day_starts_at', 'day_ends_at', 'microsecond') }} as {{ type_double() }}) as share_passed
+        {{ microseconds_between('day_starts_at', 'as_of') }}
+        / cast({{ microseconds_between('day_starts_at', 'day_ends_at') }} as {{ type_double() }}) as share_passed
     from bounds
 ),
 

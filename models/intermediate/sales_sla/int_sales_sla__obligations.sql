@@ -94,7 +94,7 @@ both_clocks as (
 )
 
 select
-    {{ surrogate_key(['lead_id', 'rule_id', 'triggered_at', 'trigger_activity_id']) }} as obligation_id,
+    {{ surrogate_key(['lead_id', 'rule_id', timestamp_text('triggered_at'), 'trigger_activity_id']) }} as obligation_id,
     lead_id,
     rule_id,
     trigger_activity_id,

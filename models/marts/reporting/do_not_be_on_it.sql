@@ -31,7 +31,7 @@ select
     obligations.required_touches,
     obligations.touches_total,
     obligations.late_minutes,
-    {{ dbt.datediff('obligations.due_at', as_of(), 'microsecond') }}
+    {{ microseconds_between('obligations.due_at', as_of()) }}
     / {{ microseconds_a_minute() }} / 1440 as violation_age_days,
     obligations.triggered_at,
     obligations.due_at

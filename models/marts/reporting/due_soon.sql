@@ -33,7 +33,7 @@ select
     obligations.touches_total,
     obligations.late_minutes,
     cast(null as {{ type_double() }}) as violation_age_days,
-    {{ dbt.datediff(as_of(), 'obligations.due_at', 'microsecond') }} / {{ microseconds_a_minute() }} as minutes_left,
+    {{ microseconds_between(as_of(), 'obligations.due_at') }} / {{ microseconds_a_minute() }} as minutes_left,
     obligations.triggered_at,
     obligations.due_at
 from obligations

@@ -100,9 +100,9 @@ with_positions as (
 measured as (
     select
         with_positions.*,
-        {{ dbt.datediff('with_positions.first_conversion_at', 'with_positions.first_touch_at', 'microsecond') }}
+        {{ microseconds_between('with_positions.first_conversion_at', 'with_positions.first_touch_at') }}
             as elapsed_microseconds,
-        {{ dbt.datediff('with_positions.first_conversion_at', 'with_positions.system_done_at', 'microsecond') }}
+        {{ microseconds_between('with_positions.first_conversion_at', 'with_positions.system_done_at') }}
             as system_microseconds
     from with_positions
 )
