@@ -23,7 +23,7 @@ from playwright.sync_api import Browser, sync_playwright
 from project_copy import PROJECT
 
 from lead_sla.dashboard import write_dashboard
-from lead_sla.dashboard.parts import wilson
+from lead_sla.dashboard.parts import embed, wilson
 from lead_sla.dashboard.site import KEPT_VERSIONS, PAGES, crm_lead_url
 from lead_sla.errors import LeadSlaError, RefusedInput
 from lead_sla.history import Diary, Entry
@@ -514,7 +514,8 @@ def test_data_that_is_late_is_unknown_and_never_none(
         assert re.search(
             r"unknown: no data in leads.* since \d+ \w+, \d\d:\d\d \(3 days\)", words(late / f"{name}.html")
         ), name
-    assert "Open violations unknown" in words(late / "index.html")
+    assert "Open violations unknown no data since" in words(late / "index.html")
+    assert "Due soon unknown no data since" in words(late / "index.html")
     assert "Loads late" in words(late / "data.html")
     assert "late unknown: no data since" in words(late / "data.html")
 
@@ -734,6 +735,12 @@ def test_a_lead_links_to_the_crm_whatever_its_id_is_made_of(
         )
         assert link.get_attribute("rel") == "noopener noreferrer"
         assert seen.trouble == []
+
+
+def test_no_text_can_end_or_begin_an_element_from_within_json() -> None:
+    text = "</script ><!-- <script> & \u2028"
+    assert not set("<>&\u2028") & set(embed([text]))
+    assert json.loads(embed([text])) == [text]
 
 
 @needs_chromium

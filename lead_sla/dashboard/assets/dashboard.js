@@ -354,7 +354,7 @@ const leadSla = (() => {
       try {
         quoted = encodeURIComponent(id);
       } catch { /* half a character: no id of any CRM */ }
-      link.href = index.crm.replace("{lead_id}", () => quoted);
+      link.href = index.crm.replace("{lead_id}", quoted);
       link.target = "_blank";
       link.rel = "noopener noreferrer";
       link.textContent = id || "(no id)";
