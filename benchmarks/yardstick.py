@@ -38,7 +38,7 @@ def run(connection: duckdb.DuckDBPyConnection, variables: Mapping[str, Any] | No
 
 
 def read_inputs(connection: duckdb.DuckDBPyConnection, raw: Path, policy: Path) -> None:
-    """Make schema `raw` of views over the landed Parquet files, schema `policy` of the CSV files, and an empty `marts`.
+    """Make schema `raw` of views over the landed Parquet files, schema `policy` of the CSV files, and a schema `marts`.
 
     A table or column that was not landed is null throughout, as the contract allows for optional ones.
 
@@ -47,7 +47,8 @@ def read_inputs(connection: duckdb.DuckDBPyConnection, raw: Path, policy: Path) 
         raw: the raw folder, one folder a table.
         policy: the folder of the nine CSV files; their types stand in the YAML beside each seed of the project.
     """
-    connection.execute("create schema raw; create schema policy; create schema marts")
+    for schema in ("raw", "policy", "marts"):
+        connection.execute(f"create schema if not exists {schema}")
     contract = yaml.safe_load((PROJECT / "models/staging/crm/_crm__sources.yml").read_text())
     for table in contract["sources"][0]["tables"]:
         nothing = ", ".join(f"cast(null as {column['data_type']}) as {column['name']}" for column in table["columns"])
