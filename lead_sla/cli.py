@@ -47,6 +47,8 @@ Paths (environment variables):
   LEAD_SLA_PUBLISHED  what readers open (data/published)
   LEAD_SLA_STATE      what runs remember of each other (data/state)
   LEAD_SLA_REPORT_CONFIG  who gets the daily report (config/report.yml)
+  LEAD_SLA_CRM_LEAD_URL   the address of a lead in the CRM, with {lead_id} in it (crm_lead_url of the report's configuration)
+  LEAD_SLA_COMPANY        the name above the dashboard's pages
   LEAD_SLA_POSTGRES_SCHEMA, LEAD_SLA_POSTGRES_READER  where to and who reads, with --target postgres
 """
 
@@ -178,6 +180,13 @@ def rollback(run: str) -> None:
     for other in reversed(publishing.kept(settings.published)):
         mark = "→" if other.run == chosen.run else " "
         console.print(f" {mark} {other.run}  published {other.record['published_at']} UTC", soft_wrap=True)
+    if (settings.published / "dashboard").exists():
+        from lead_sla.dashboard import write_dashboard
+
+        write_dashboard(settings, chosen)
+        console.print(
+            "The dashboard shows it, too; Postgres does after: lead-sla publish --target postgres", soft_wrap=True
+        )
     console.print("Scheduled runs publish nothing until: lead-sla nightly --force", soft_wrap=True)
 
 

@@ -1,4 +1,4 @@
-"""Small files of the state folder: replaced whole or not at all, flushed to the disk, for their owner alone."""
+"""Files and links that are replaced whole or not at all, and flushed to the disk."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def put(part: Path, path: Path) -> None:
         OSError: it could not be; `path` is as it was.
     """
     part.chmod(0o600)
-    _sync(part)
+    sync(part)
     part.replace(path)
-    _sync(path.parent)
+    sync(path.parent)
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -42,7 +42,19 @@ def write_json(path: Path, content: Any) -> None:
     put(part, path)
 
 
-def _sync(path: Path) -> None:
+def point(link: Path, target: str) -> None:
+    """Make a link point to `target` in one step: a reader sees the old target or the new one."""
+    if link.is_symlink() and str(link.readlink()) == target:
+        return
+    draft = link.with_name(f".{link.name}.draft")
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(target)
+    draft.replace(link)
+    sync(link.parent)
+
+
+def sync(path: Path) -> None:
+    """Flush a file or a folder to the disk: a rename must not overtake what it makes visible."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -18,7 +18,6 @@ files. A reader that has an old version open keeps it: its files stay for the la
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Collection, Mapping
@@ -31,7 +30,7 @@ from typing import Any
 import duckdb
 
 from lead_sla.errors import LeadSlaError, RefusedInput, explain
-from lead_sla.files import write_json
+from lead_sla.files import point, sync, write_json
 from lead_sla.lock import only_one
 
 SCHEMA = "marts"
@@ -145,7 +144,7 @@ def rollback(published: Path, to: str = "") -> PublishedRun:
         try:
             # First, so that no scheduled run publishes again what is being taken back.
             write_json(published / _HELD, {"why": why})
-            _point(published, "current", f"runs/{chosen.run}")
+            point(published / "current", f"runs/{chosen.run}")
         except OSError as error:
             raise explain(error, "Rolling back") from error
         return chosen
@@ -191,11 +190,11 @@ def publish(
             place = {"number": number, "previous": before.run if before else None}
             record = _write_run(warehouse, unfinished, only, {**(notes or {}), **place})
             folder = unfinished.rename(runs / record["run"])
-            _sync(runs)
-            _point(published, "marts.duckdb", "current/marts.duckdb")
-            _point(published, "parquet", "current/parquet")
+            sync(runs)
+            point(published / "marts.duckdb", "current/marts.duckdb")
+            point(published / "parquet", "current/parquet")
             # Last, because from here on readers see the new run: nothing after it may fail.
-            _point(published, "current", f"runs/{folder.name}")
+            point(published / "current", f"runs/{folder.name}")
         except (duckdb.Error, OSError) as error:
             raise explain(error, "Publishing") from error
         finally:
@@ -243,7 +242,7 @@ def _write_run(warehouse: Path, folder: Path, only: Collection[str] | None, note
     (folder / _RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     for path in (*files, folder / _RECORD, folder / "parquet", folder):
         path.chmod(FOLDER_MODE if path.is_dir() else FILE_MODE)
-        _sync(path)
+        sync(path)
     return record
 
 
@@ -322,18 +321,6 @@ def _as_of(connection: duckdb.DuckDBPyConnection, warehouse: Path) -> datetime:
     return found[0][0]
 
 
-def _point(published: Path, link: str, target: str) -> None:
-    """Make `published/link` point to `target` in one step: a reader sees the old target or the new one."""
-    path = published / link
-    if path.is_symlink() and str(path.readlink()) == target:
-        return
-    draft = published / f".{link}.draft"
-    draft.unlink(missing_ok=True)
-    draft.symlink_to(target)
-    draft.replace(path)
-    _sync(published)
-
-
 def _prune(published: Path, newest: Path) -> None:
     """Remove old runs: the last few stay, and the last of each of the last few days, so that there is a yesterday to go back to."""
     runs = kept(published)
@@ -350,15 +337,6 @@ def _read(folder: Path) -> PublishedRun | None:
         return PublishedRun(folder, json.loads((folder / _RECORD).read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return None
-
-
-def _sync(path: Path) -> None:
-    """Flush a file or a folder to the disk: a rename must not overtake what it makes visible."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:

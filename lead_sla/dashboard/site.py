@@ -26,8 +26,9 @@ import duckdb
 
 from lead_sla import publish as publishing
 from lead_sla.errors import LeadSlaError, RefusedInput, explain
+from lead_sla.files import point, sync
 from lead_sla.lock import only_one
-from lead_sla.publish import PublishedRun
+from lead_sla.publish import FILE_MODE, FOLDER_MODE, PublishedRun
 from lead_sla.report import config as report_config
 from lead_sla.settings import PACKAGE, Settings
 
@@ -46,7 +47,6 @@ PAGES = (
 _FOLDER = PACKAGE / "dashboard"
 _ASSETS = ("dashboard.css", "dashboard.js")
 _UNFINISHED = ".tmp"
-_FILE_MODE, _FOLDER_MODE = 0o640, 0o750
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def write_dashboard(
         )
     versions = out.with_name(f"{out.name}.versions")
     try:
-        versions.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        versions.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         with only_one(versions / ".lock", "Writing the dashboard"):
             for left_behind in versions.glob(f"*{_UNFINISHED}"):
                 shutil.rmtree(left_behind)
@@ -110,8 +110,8 @@ def write_dashboard(
             try:
                 _write(unfinished, version, run, settings, now, lead_url, environ.get(COMPANY_VARIABLE, ""), doing)
                 unfinished.rename(versions / version)
-                _sync(versions)
-                _point(out, f"{versions.name}/{version}")
+                sync(versions)
+                point(out, f"{versions.name}/{version}")
             finally:
                 shutil.rmtree(unfinished, ignore_errors=True)
             _prune(versions, keep=version)
@@ -127,14 +127,12 @@ def crm_lead_url(settings: Settings, environ: Mapping[str, str] = os.environ) ->
         RefusedInput: it is no such address, or the report's configuration is wrong.
     """
     if value := environ.get(LEAD_URL_VARIABLE, "").strip():
-        reader = report_config._Reader()
-        url = reader._lead_url(value)
-        if reader.mistakes:
+        if report_config.lead_url_mistake(value):
             raise RefusedInput(
                 f"{LEAD_URL_VARIABLE} is not the address of a lead",
                 todo="give one such as https://crm.example.com/leads/{lead_id}, with {lead_id} in it once",
             )
-        return url
+        return value
     path = report_config.config_path(settings, environ)
     return report_config.load_config(path).crm_lead_url if path.exists() else ""
 
@@ -170,7 +168,7 @@ def _write(
     from lead_sla.dashboard.parts import embed
 
     for path in (folder, folder / "assets", folder / "data"):
-        path.mkdir(mode=_FOLDER_MODE)
+        path.mkdir(mode=FOLDER_MODE)
     with Board(run, settings, now, lead_url, company_name) as board:
         doing("the list of open violations")
         on_it, leads = violations(board, version)
@@ -194,8 +192,8 @@ def _write(
         _put(folder / "assets" / asset, (_FOLDER / "assets" / asset).read_text(encoding="utf-8"))
     _put(folder / "assets" / "vega.js", _vega())
     for path in (folder / "assets", folder / "data", folder):
-        path.chmod(_FOLDER_MODE)
-        _sync(path)
+        path.chmod(FOLDER_MODE)
+        sync(path)
 
 
 def _frame(board: Any, version: str) -> dict[str, Any]:
@@ -246,18 +244,8 @@ def _vega() -> str:
 def _put(path: Path, text: str) -> None:
     with path.open("w", encoding="utf-8") as file:
         file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    path.chmod(_FILE_MODE)
-
-
-def _point(out: Path, target: str) -> None:
-    """Make the link point to a version in one step: a reader sees the old one or the new one."""
-    draft = out.with_name(f".{out.name}.draft")
-    draft.unlink(missing_ok=True)
-    draft.symlink_to(target)
-    draft.replace(out)
-    _sync(out.parent)
+    path.chmod(FILE_MODE)
+    sync(path)
 
 
 def _prune(versions: Path, keep: str) -> None:
@@ -266,11 +254,3 @@ def _prune(versions: Path, keep: str) -> None:
     for old in finished[:-KEPT_VERSIONS]:
         if old.name != keep:
             shutil.rmtree(old, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

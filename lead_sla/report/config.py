@@ -30,6 +30,7 @@ _LONGEST_REPEAT_HOURS = 7 * 24
 _SCOPES = ("team", "manager", "rep")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ADDRESS = re.compile(r"[!-?A-~]+@[A-Za-z0-9.-]+")
+_URL = re.compile(r"https?://[^\s<>\"']+")
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 _TODO = f"mend the file; {EXAMPLE} explains every key"
@@ -175,6 +176,13 @@ def _content(path: Path) -> Any:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         raise RefusedInput("The report's configuration is not YAML", where=f"{path}{line}", todo=_TODO) from None
+
+
+def lead_url_mistake(value: str) -> str:
+    """Say what is wrong with the address of a lead in the CRM; empty where nothing is, or there is none."""
+    if value and value.count("{lead_id}") != 1:
+        return "has {lead_id} once, such as https://crm.example.com/leads/{lead_id}"
+    return "" if not value or _URL.fullmatch(value) else "is no address that begins with https:// (or http://)"
 
 
 class _Reader:
@@ -358,14 +366,14 @@ class _Reader:
         return value
 
     def _url(self, value: str, label: str) -> str:
-        if value and not re.match(r"https?://[^\s<>\"']+$", value):
+        if value and not _URL.fullmatch(value):
             self.mistakes.append(f"{label} is no address that begins with https:// (or http://)")
         return value
 
     def _lead_url(self, value: str) -> str:
-        if value and value.count("{lead_id}") != 1:
-            self.mistakes.append("crm_lead_url has {lead_id} once, such as https://crm.example.com/leads/{lead_id}")
-        return self._url(value, "crm_lead_url")
+        if mistake := lead_url_mistake(value):
+            self.mistakes.append(f"crm_lead_url {mistake}")
+        return value
 
     def _time(self, value: Any) -> time | None:
         # YAML reads an unquoted 06:30 as the number 390.

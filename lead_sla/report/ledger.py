@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 from lead_sla.errors import explain
+from lead_sla.files import write_json
 
 KEPT_DAYS = 60
 HANDING_OVER = "handing over"
@@ -61,18 +61,7 @@ class Ledger:
         """
         content = {"state": state, "at": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}", "run": run}
         try:
-            self._day.mkdir(mode=0o700, parents=True, exist_ok=True)
-            draft = self._path(key).with_suffix(".tmp")
-            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-                json.dump(content, file)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self._path(key))
-            folder = os.open(self._day, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            write_json(self._path(key), content)
         except OSError as error:
             raise explain(error, "Writing down who got the report") from error
 

@@ -267,6 +267,7 @@ def test_a_rollback_shows_the_version_before_and_holds_publishing_back_until_it_
 
     assert back.status == 0 and f"Readers see {first.run} again" in back.out
     assert night.readers_see().run == first.run
+    assert f"{first.as_of:%H:%M}" in (night.published / "dashboard" / "index.html").read_text()
     later = START + timedelta(minutes=30)
     held = night(now=later)
     assert held.status == STALE and f"rolled back from {second.run} to {first.run}" in held.out

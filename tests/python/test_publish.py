@@ -220,7 +220,7 @@ def test_a_copy_that_lost_a_row_is_not_published(
     assert contents(published) == before
 
 
-@pytest.mark.parametrize("step", ["_write_run", "_verify", "_sync", "_point"])
+@pytest.mark.parametrize("step", ["_write_run", "_verify", "sync", "point"])
 def test_a_failure_at_any_step_leaves_what_readers_see(
     warehouse: Path, published: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
