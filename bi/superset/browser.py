@@ -13,11 +13,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, Response, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page, Request, Response, sync_playwright
 
 SLUGS = ("do-not-be-on-it", "marketing-sla", "sales-sla", "buyer-matrix")
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 # As high as the longest dashboard: Superset draws what is in view.
 HEIGHT = 5_000
 
@@ -26,8 +34,8 @@ def look(address: str, password: str, folder: Path, width: int) -> dict[str, Any
     """Open each dashboard, and wait until it is drawn.
 
     Returns:
-        For each slug: `charts` (title of the chart -> rows of each of its queries), `errors` (texts that the page shows),
-        `trouble` (messages of the console, requests that leave the machine, answers that are no success).
+        For each slug: `charts` (id of the chart -> rows of each of its queries), `errors` (texts that the page shows), `trouble`
+        (errors of the console, answers from elsewhere, requests and answers that failed).
     """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
@@ -48,33 +56,41 @@ def _dashboard(page: Page, address: str, slug: str, folder: Path) -> dict[str, A
     trouble: list[str] = []
 
     def answered(response: Response) -> None:
-        if response.status >= 400:
+        if not response.url.startswith((address, "data:", "blob:")):
+            trouble.append(f"answered from outside: {response.url}")
+        elif response.status >= 400:
             trouble.append(f"{response.status} {response.url}")
         elif "/api/v1/chart/data" in response.url:
             form = json.loads(response.request.post_data or "{}").get("form_data", {})
             rows = [query["rowcount"] for query in response.json()["result"]]
             charts[str(form.get("slice_id"))] = rows
 
-    def asked(request: Any) -> None:
-        if not request.url.startswith((address, "data:", "blob:")):
-            trouble.append(f"asked for {request.url}")
+    def failed(request: Request) -> None:
+        # What the content security policy refuses has left the browser no more than if it had not been asked for.
+        if request.failure not in ("csp", "net::ERR_ABORTED"):
+            trouble.append(f"{request.failure} {request.url}")
 
-    def said(message: Any) -> None:
-        if message.type == "error":
+    def said(message: ConsoleMessage) -> None:
+        if message.type == "error" and "Content Security Policy" not in message.text:
             trouble.append(f"console: {message.text}")
 
-    page.on("response", answered)
-    page.on("request", asked)
-    page.on("console", said)
+    listeners = {"response": answered, "requestfailed": failed, "console": said}
+    for event, listener in listeners.items():
+        page.on(event, listener)  # type: ignore[call-overload]
     page.goto(f"{address}/superset/dashboard/{slug}/")
     page.wait_for_selector(".dashboard-component-chart-holder", timeout=60_000)
     page.wait_for_load_state("networkidle", timeout=60_000)
     page.wait_for_function("!document.querySelector('.dashboard-component-chart-holder .loading')", timeout=60_000)
     page.wait_for_timeout(2_000)  # the charts move while they are drawn
     errors = page.locator(".dashboard-component-chart-holder [role=alert]").all_inner_texts()
-    height = page.evaluate("Math.max(...[...document.querySelectorAll(\".dashboard-component-chart-holder\")].map(c => c.getBoundingClientRect().bottom)) + 24")
-    page.screenshot(path=folder / f"{slug}.png", clip={"x": 0, "y": 0, "width": page.viewport_size["width"], "height": height or HEIGHT})
-    for event, listener in (("response", answered), ("request", asked), ("console", said)):
+    height = page.evaluate(
+        'Math.max(...[...document.querySelectorAll(".dashboard-component-chart-holder")].map(c => c.getBoundingClientRect().bottom)) + 24'
+    )
+    page.screenshot(
+        path=folder / f"{slug}.png",
+        clip={"x": 0, "y": 0, "width": page.viewport_size["width"], "height": height or HEIGHT},
+    )
+    for event, listener in listeners.items():
         page.remove_listener(event, listener)
     return {"charts": charts, "errors": errors, "trouble": trouble}
 

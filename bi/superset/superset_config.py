@@ -5,6 +5,7 @@ Superset reads it by the environment variable SUPERSET_CONFIG_PATH, which start.
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 from pathlib import Path
@@ -50,9 +51,9 @@ CATALOG = "lead_sla"
 def open_published() -> ConnectionWrapper:
     """Open the newest published marts, read-only.
 
-    The link is followed here, once a connection, so a query sees one version from its beginning to its end, and the next one the
-    version that is published by then. (DuckDB keeps a file open for all connections of a process that name the same path: those
-    to the link would see yesterday's marts as long as anybody asks.)
+    The link is followed here, once a connection, and each query has a connection of its own: it sees one version from its beginning to
+    its end, and the next one the version that is published by then. The file is attached under a name that stays, because the
+    database inside is named after its run: what people save in SQL Lab would be broken by the next night.
 
     Raises:
         FileNotFoundError: nothing was published yet.
@@ -69,9 +70,7 @@ def open_published() -> ConnectionWrapper:
     return ConnectionWrapper(connection)
 
 
-def DB_CONNECTION_MUTATOR(
-    uri: URL, params: dict[str, Any], *_: Any
-) -> tuple[URL, dict[str, Any]]:
+def DB_CONNECTION_MUTATOR(uri: URL, params: dict[str, Any], *_: Any) -> tuple[URL, dict[str, Any]]:
     """Connect to the marts by `open_published`, anew for each query; leave other databases alone."""
     if str(uri) == PUBLISHED_URI:
         return uri, {"creator": open_published, "poolclass": NullPool}
@@ -105,6 +104,7 @@ SLACK_ENABLE_AVATARS = False
 # Reached by http://127.0.0.1 alone: cookies go nowhere else.
 SESSION_COOKIE_SAMESITE = "Strict"
 
+LOG_LEVEL = logging.WARNING
 APP_NAME = "Lead SLA"
 # No number of the marts depends on the clock of the machine; charts that look back count from `as_of`.
 DEFAULT_TIME_FILTER = "No filter"
