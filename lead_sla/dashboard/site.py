@@ -101,12 +101,13 @@ def write_dashboard(
         )
     versions = out.with_name(f"{out.name}.versions")
     try:
-        versions.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        versions.mkdir(parents=True, exist_ok=True)
+        versions.chmod(FOLDER_MODE)
         with only_one(versions / ".lock", "Writing the dashboard"):
-            for left_behind in versions.glob(f"*{_UNFINISHED}"):
+            for left_behind in versions.glob(f".*{_UNFINISHED}"):
                 shutil.rmtree(left_behind)
             version = f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
-            unfinished = versions / f"{uuid.uuid4().hex}{_UNFINISHED}"
+            unfinished = versions / f".{uuid.uuid4().hex}{_UNFINISHED}"
             try:
                 _write(unfinished, version, run, settings, now, lead_url, environ.get(COMPANY_VARIABLE, ""), doing)
                 unfinished.rename(versions / version)
