@@ -51,9 +51,10 @@ CATALOG = "lead_sla"
 def open_published() -> ConnectionWrapper:
     """Open the newest published marts, read-only.
 
-    The link is followed here, once a connection, and each query has a connection of its own: it sees one version from its beginning to
-    its end, and the next one the version that is published by then. The file is attached under a name that stays, because the
-    database inside is named after its run: what people save in SQL Lab would be broken by the next night.
+    The link is followed here, once a connection, and each query has a connection of its own: it sees one version from its beginning
+    to its end, and the next one the version that is published by then. The file is attached to a DuckDB in memory, and not opened by
+    its path, for two reasons: the name of the database stays (inside the file it is that of the run, and what people save in SQL
+    Lab would be broken by the next night), and connections with different settings do not meet in one database, which DuckDB refuses.
 
     Raises:
         FileNotFoundError: nothing was published yet.

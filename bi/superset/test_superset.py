@@ -195,7 +195,7 @@ def superset(
                 try:
                     if requests.get(f"{address}/health", timeout=5).ok:
                         break
-                except requests.ConnectionError:
+                except requests.RequestException:
                     time.sleep(0.5)
             yield Superset(address, home, PASSWORD.search(printed)[1], log)  # type: ignore[index]
         finally:
