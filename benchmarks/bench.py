@@ -130,11 +130,14 @@ class Bench:
     # --- the measures: each gives the cost of one run ---------------------------------------------------------------
 
     def _start(self) -> Cost:
-        # Reads the project as the build will, and finds nothing to do.
+        # Finds the project read before, as every run but the very first does, and nothing to do.
+        self._dbt("parse")
         return self._dbt("run", "--select", "tag:no_model_has_this_tag")
 
     def _build(self) -> Cost:
-        self._clear_warehouse()
+        # `dbt run` is about the models: the seeds are there already.
+        self.warehouse.unlink(missing_ok=True)
+        self._dbt("seed")
         return self._dbt("run")
 
     def _yardstick(self) -> Cost:
@@ -161,8 +164,7 @@ class Bench:
         return self._python("-c", code, str(self.warehouse), str(self.published))
 
     def _night(self) -> Cost:
-        for path in (self.published, self.folder / "state"):
-            shutil.rmtree(path, ignore_errors=True)
+        self._forget()
         return self._lead_sla("nightly", "--no-report", "--now", NIGHT)
 
     def _nothing_new(self) -> Cost:
@@ -173,21 +175,13 @@ class Bench:
     # --- what they need -----------------------------------------------------------------------------------------------
 
     def _forget(self) -> None:
-        """Begin a run with nothing built, and with the seeds loaded: `dbt run` is about the models."""
+        """Begin a run with nothing built and nothing published."""
         for path in (self.published, self.folder / "state"):
             shutil.rmtree(path, ignore_errors=True)
-        self._clear_warehouse()
-
-    def _clear_warehouse(self) -> None:
         self.warehouse.unlink(missing_ok=True)
-        self._dbt("seed")
 
     def _need_build(self) -> None:
-        import duckdb
-
-        with duckdb.connect(str(self.warehouse), read_only=True) as connection:
-            marts = connection.execute("select count(*) from duckdb_tables() where schema_name = 'marts'").fetchall()
-        if not marts[0][0]:
+        if not self.warehouse.exists():
             self._build()
 
     def _dbt(self, *arguments: str) -> Cost:
@@ -384,7 +378,7 @@ def options() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--leads", type=int, default=SMOKE_LEADS, help="size of the sample company (default: 100,000)")
-    parser.add_argument("--runs", type=int, default=1, help="how often; the best of each measure counts (default: 1)")
+    parser.add_argument("--runs", type=int, help="how often; the best of each measure counts (default: 1, --smoke: 2)")
     parser.add_argument("--only", nargs="+", choices=MEASURES, metavar="MEASURE", help=f"of {', '.join(MEASURES)}")
     parser.add_argument("--positions", type=int, default=POSITIONS, help="positions on business clocks")
     parser.add_argument("--memory-limit", help="DuckDB's limit for the yardstick, such as 8GB")
@@ -401,6 +395,9 @@ def options() -> argparse.Namespace:
         parser.error("--curve needs two sizes or more")
     if chosen.smoke and (chosen.curve or chosen.only):
         parser.error("--smoke measures what it needs, at its own size")
+    if chosen.record and not chosen.smoke:
+        parser.error("--record goes with --smoke")
+    chosen.runs = chosen.runs or (2 if chosen.smoke else 1)
     return chosen
 
 

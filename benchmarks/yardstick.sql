@@ -301,6 +301,7 @@ from changes;
 -- Types that anything is counted by; the others are only looked at where a version may replace another.
 create or replace temp table types as
 select
+    cast(row_number() over () as smallint) as type,
     coalesce(a.activity_type, r.trigger) as activity_type,
     a.journey_stage,
     s.stage_rank,
@@ -344,29 +345,26 @@ with arrived as (
 
 select
     l.lead,
-    a.lead_id,
+    l.lead as record,
     a.activity_id,
-    a.activity_type,
+    t.type,
     a.actor_id,
     a.occurred_at,
-    t.journey_stage,
     t.stage_rank,
-    t.touch_channel,
     coalesce(t.is_conversion, false) as is_conversion,
     coalesce(t.is_touch and not a.is_automated, false) as is_touch,
     coalesce(t.is_reply or (t.is_touch and not a.is_automated and a.is_connected), false) as is_contact,
     coalesce(t.is_trigger, false) as is_trigger,
     true as is_held,
     a.is_repeated,
-    t.activity_type is not null and l.lead is not null and not a.is_deleted and a.occurred_at <= as_of() as counts,
-    case when a.is_repeated then a._loaded_at end as loaded_at,
-    l.merged_at
+    t.type is not null and l.lead is not null and not a.is_deleted and a.occurred_at <= as_of() as counts,
+    case when a.is_repeated then a._loaded_at end as loaded_at
 from arrived as a
 left join types as t using (activity_type)
 left join leads as l using (lead_id)
 where
     a.is_repeated
-    or (t.activity_type is not null and l.lead is not null and not a.is_deleted and a.occurred_at <= as_of());
+    or (t.type is not null and l.lead is not null and not a.is_deleted and a.occurred_at <= as_of());
 
 create or replace temp table replaced as
 select rowid as row_id
@@ -385,25 +383,39 @@ select
         s.held_from <= a.occurred_at and (s.held_until is null or s.held_until > a.occurred_at) as is_held
     )
 from activities as a
-inner join survivals as s on a.lead = s.record
+inner join survivals as s using (record)
 where s.history_until is null or a.occurred_at < s.history_until;
 
 delete from activities
-where occurred_at >= merged_at;
+using merges
+where activities.lead = merges.record and activities.occurred_at >= merges.merged_at;
 
 insert into activities from inherited;
 
+-- Touches in each scope that a rule asks for (all of them are in `any`), numbered, so that the n-th from an instant on is a
+-- lookup.
 create or replace temp table touches as
 select
     lead,
+    'any' as scope,
     activity_id,
+    type,
     actor_id,
-    touch_channel,
     is_contact,
     occurred_at,
     row_number() over (partition by lead order by occurred_at, activity_id) as touch_number
 from activities
 where is_touch;
+
+insert into touches
+select
+    t.* replace (
+        types.touch_channel as scope,
+        row_number() over (partition by t.lead, types.touch_channel order by t.touch_number) as touch_number
+    )
+from touches as t
+inner join types using (type)
+where types.touch_channel in (select touch_channel from policy.sales_sla_rules);
 
 create or replace temp table firsts as
 select
@@ -419,27 +431,33 @@ select
     t.activity_id,
     l.lead_id,
     t.actor_id as rep_id,
-    t.touch_channel,
+    types.touch_channel,
     t.touch_number,
     t.is_contact as is_connected,
     t.occurred_at,
     local_date(t.occurred_at) as occurred_date
 from touches as t
+inner join types using (type)
 inner join leads as l using (lead)
-where not l.is_merged;
+where t.scope = 'any' and not l.is_merged;
 
 -- --- Qualification -------------------------------------------------------------------------------------------------------
 
 create or replace temp table stages as
-select
-    lead,
-    journey_stage,
-    any_value(stage_rank) as stage_rank,
-    arg_min({'activity_id': activity_id, 'record_lead_id': lead_id}, {'at': occurred_at, 'id': activity_id}) as proof,
-    min(occurred_at) as reached_at
-from activities
-where journey_stage is not null
-group by lead, journey_stage;
+with proofs as (
+    select
+        lead,
+        stage_rank,
+        arg_min({'activity_id': activity_id, 'record': record}, {'at': occurred_at, 'id': activity_id}) as proof,
+        min(occurred_at) as reached_at
+    from activities
+    where stage_rank is not null
+    group by lead, stage_rank
+)
+
+select p.*, s.journey_stage
+from proofs as p
+inner join policy.journey_stages as s using (stage_rank);
 
 create or replace temp table qualified as
 with instants as (
@@ -448,26 +466,39 @@ with instants as (
     select lead, valid_from from personas where valid_from is not null
 ),
 
-passes as (
+-- Materialized, or the matrix would be joined with all personas before anything else.
+looked_up as materialized (
     select
         i.lead,
-        i.looked_at as qualified_at,
-        local_date(i.looked_at) as qualified_date,
+        i.looked_at,
+        local_date(i.looked_at) as looked_date,
         p.persona,
         s.journey_stage,
-        s.proof,
-        m.valid_from as matrix_valid_from,
-        -- The first instant, and there the highest stage.
-        epoch_us(i.looked_at) * 1000 + 500 - s.stage_rank as pass_order
+        s.stage_rank,
+        s.proof
     from instants as i
     inner join stages as s on i.lead = s.lead and i.looked_at >= s.reached_at
     inner join personas as p on i.lead = p.lead and holds_at(p.valid_from, p.valid_to, i.looked_at)
+),
+
+passes as (
+    select
+        l.lead,
+        l.looked_at as qualified_at,
+        l.looked_date as qualified_date,
+        l.persona,
+        l.journey_stage,
+        l.proof,
+        m.valid_from as matrix_valid_from,
+        -- The first instant, and there the highest stage.
+        epoch_us(l.looked_at) * 1000 + 500 - l.stage_rank as pass_order
+    from looked_up as l
     inner join policy.buyer_matrix as m
         on
-            p.persona = m.persona
-            and s.journey_stage = m.journey_stage
+            l.persona = m.persona
+            and l.journey_stage = m.journey_stage
             and m.passes_to_sales
-            and in_force(m.valid_from, m.valid_to, local_date(i.looked_at))
+            and in_force(m.valid_from, m.valid_to, l.looked_date)
 ),
 
 first_passes as (
@@ -484,20 +515,13 @@ select
     p.qualified_at,
     -- The record that held the proof at that instant: the lead's own until its merge, another's while the lead held it.
     case
-        when p.proof.record_lead_id = l.lead_id then l.merged_at is null or p.qualified_at < l.merged_at
-        else exists (
-            from survivals as s
-            inner join records as r using (record)
-            where
-                s.lead = p.lead
-                and r.lead_id = p.proof.record_lead_id
-                and s.held_from <= p.qualified_at
-                and (s.held_until is null or s.held_until > p.qualified_at)
-        )
+        when p.proof.record = p.lead then l.merged_at is null or p.qualified_at < l.merged_at
+        else s.held_from <= p.qualified_at and (s.held_until is null or s.held_until > p.qualified_at)
     end as is_held
 from passes as p
 inner join first_passes using (lead, pass_order)
-inner join leads as l using (lead);
+inner join leads as l using (lead)
+left join survivals as s on p.lead = s.lead and p.proof.record = s.record;
 
 create or replace table marts.fct_lead_stages as
 select l.lead_id, s.journey_stage, s.proof.activity_id as activity_id, s.reached_at
@@ -740,10 +764,14 @@ with triggers as (
     union all
     select lead, 'assigned', null, valid_from from owners where owner_id is not null
     union all
-    select lead, activity_type, activity_id, occurred_at from activities where is_trigger and is_held
+    select a.lead, t.activity_type, a.activity_id, a.occurred_at
+    from activities as a
+    inner join types as t using (type)
+    where a.is_trigger and a.is_held
 ),
 
-bound as (
+-- Materialized, as it is read twice and numbers its rows.
+bound as materialized (
     select
         cast(row_number() over () as integer) as candidate,
         t.lead,
@@ -804,21 +832,6 @@ from business as b
 asof left join windows as w
     on b.calendar_id = w.calendar_id and b.triggered_position + b.window_us > w.position;
 
--- Touches in each scope that a rule asks for, numbered, so that the n-th from an instant on is a lookup.
-create or replace temp table scoped_touches as
-select lead, 'any' as scope, touch_number, activity_id, occurred_at
-from touches
-where 'any' in (select coalesce(touch_channel, 'any') from policy.sales_sla_rules)
-union all
-select
-    lead,
-    touch_channel,
-    row_number() over (partition by lead, touch_channel order by touch_number),
-    activity_id,
-    occurred_at
-from touches
-where touch_channel in (select touch_channel from policy.sales_sla_rules);
-
 create or replace temp table follow_ups as
 with counted as (
     select
@@ -830,7 +843,7 @@ with counted as (
         count(*) filter (where t.occurred_at <= c.due_at) as touches_by_due,
         count(*) as touches_total
     from candidates as c
-    inner join scoped_touches as t
+    inner join touches as t
         on
             c.lead = t.lead
             and coalesce(c.touch_channel, 'any') = t.scope
@@ -846,7 +859,7 @@ select
     t.activity_id as satisfying_activity_id,
     t.occurred_at as satisfied_at
 from counted as c
-left join scoped_touches as t
+left join touches as t
     on
         c.lead = t.lead
         and c.scope = t.scope
@@ -922,8 +935,7 @@ measured as (
     from promised as p
     left join spans as s
         on
-            p.clock = 'business'
-            and p.calendar_id = s.calendar_id
+            case when p.clock = 'business' then p.calendar_id end = s.calendar_id
             and cast(p.ended_at as date) = s.utc_date
             and p.ended_at >= s.starts_at
             and p.ended_at < s.ends_at
@@ -1210,15 +1222,16 @@ with credited as (
     select
         a.lead,
         a.activity_id,
-        a.activity_type,
-        a.journey_stage,
+        t.activity_type,
+        t.journey_stage,
         a.occurred_at,
         greatest(a.occurred_at, q.qualified_at) as credited_at,
         local_date(greatest(a.occurred_at, q.qualified_at)) as credited_date,
         a.occurred_at <= q.qualified_at as is_so_far
     from activities as a
     inner join qualified as q using (lead)
-    where a.journey_stage is not null
+    inner join types as t using (type)
+    where a.stage_rank is not null
 ),
 
 -- The value of the type, else of any type.
