@@ -90,11 +90,11 @@ class Loaded:
         told = []
         if self.changed:
             told.append(
-                f"{self.table}: {_named(self.changed)} changed after being loaded; the rows that were new in there were added, "
+                f"{self.table}: {_named(self.changed)} changed after being loaded: the rows that the table did not have were added, "
                 "and none was taken back"
             )
         if self.gone:
-            told.append(f"{self.table}: {_named(self.gone)} loaded before, and no longer there; the rows stay")
+            told.append(f"{self.table}: {_named(self.gone)} loaded once, and gone since: the rows stay")
         return told
 
 

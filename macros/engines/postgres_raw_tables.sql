@@ -13,6 +13,20 @@
     {%- endfor -%}
     {%- do additions.extend(postgres_opened_marts()) -%}
     {%- do run_query('begin; ' ~ additions | join('; ') ~ '; commit') -%}
+    {%- do postgres_warn_of_languages() -%}
+{%- endmacro %}
+
+{#- Ids break ties by their bytes on any other engine: where the database has a language, the columns have to say so. -#}
+{% macro postgres_warn_of_languages() -%}
+    {%- if run_query("select 1 where 'a' < 'B'").rows -%}
+        {%- for table in run_query(
+            "select attrelid::regclass::text, string_agg(attname, ', ' order by attnum) from pg_attribute"
+            ~ " where attrelid in (select oid from pg_class where relnamespace = 'raw'::regnamespace and relkind in ('r', 'p', 'v', 'm', 'f'))"
+            ~ " and attcollation = 'pg_catalog.default'::regcollation and right(attname, 3) = '_id' group by 1 order by 1"
+        ).rows -%}
+            {%- do exceptions.warn('[raw] ' ~ table[0] ~ ': ' ~ table[1] ~ ' are ordered by the language of the database, so ties may be broken otherwise than on other engines: give them collate "C" (docs/loading.md)') -%}
+        {%- endfor -%}
+    {%- endif -%}
 {%- endmacro %}
 
 {#- Checks a raw table against its contract, and gives the statements that add what is optional and missing. -#}
@@ -49,7 +63,7 @@
     {{ return(additions if types else ['create table raw.' ~ table.name ~ ' (' ~ additions | join(', ') ~ ')']) }}
 {%- endmacro %}
 
-{#- Texts are ordered by their bytes, as on any other engine, and not by the language of the database: ids break ties. -#}
+{#- Texts are ordered by their bytes, whatever the language of the database. -#}
 {% macro postgres_raw_type(data_type) -%}
     {{ return(data_type ~ (' collate "C"' if data_type == 'varchar' else '')) }}
 {%- endmacro %}
