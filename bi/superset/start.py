@@ -149,18 +149,8 @@ def describe(dataset: dict[str, Any], described: dict[tuple[str, str], str]) -> 
 
 def serve(port: int) -> None:
     """Become the server: one process with threads, which share Superset's SQLite."""
-    options = [
-        "--bind",
-        f"127.0.0.1:{port}",
-        "--workers",
-        "1",
-        "--threads",
-        "8",
-        "--timeout",
-        "120",
-        "--log-level",
-        "warning",
-    ]
+    os.environ.pop("LEAD_SLA_SUPERSET_PASSWORD", None)
+    options = f"--bind 127.0.0.1:{port} --workers 1 --threads 8 --timeout 120 --log-level warning".split()
     os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *options, CONFIG["FLASK_APP"]])
 
 
