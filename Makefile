@@ -5,7 +5,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
 
 BIN := .venv/bin
-PYTHON_FILES := lead_sla tests deploy
+PYTHON_FILES := lead_sla tests deploy bi benchmarks
 # Two modules at a time: each one's builds are made once, by the process that runs it.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
@@ -17,12 +17,12 @@ SCRATCH := scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; export LEAD_SL
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DBT_PROFILES_DIR := $(CURDIR)
 
-.PHONY: help environment build sample dashboard docs docs-pages metrics test test-night test-dagster prove test-real mutants lint format lock clean
+.PHONY: help environment build sample dashboard docs docs-pages metrics test test-night superset test-dagster test-superset lock-superset prove test-real mutants lint format lock clean
 
 help: ## list the targets
 	@echo 'The Sales and Marketing SLA, measured daily. make <target>:'
 	@echo
-	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r target text; do printf '  %-12s %s\n' "$$target" "$$text"; done
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r target text; do printf '  %-14s %s\n' "$$target" "$$text"; done
 	@echo
 	@echo "  ARGS='...' is handed on: make build ARGS=--force, make test ARGS='-k publish'"
 	@echo '  LEAD_SLA_RAW, LEAD_SLA_WAREHOUSE and LEAD_SLA_PUBLISHED say where the data lies (see: lead-sla --help)'
@@ -69,6 +69,17 @@ $(DAGSTER)/.ready: deploy/dagster/requirements.txt pyproject.toml
 test-dagster: $(DAGSTER)/.ready ## load the Dagster example in an environment of its own, and test it
 	@$(SCRATCH) cd deploy/dagster && .venv/bin/python -m pytest -q test_definitions.py $(ARGS)
 
+SUPERSET := target/superset-env/bin/python
+
+# An environment of its own (Python 3.11 or 3.12), locked with hashes in bi/superset/requirements.txt. See docs/bi-tools.md.
+superset: ## Apache Superset with its dashboards, on http://127.0.0.1:8088
+	@bi/superset/environment.sh
+	@$(SUPERSET) bi/superset/start.py $(ARGS)
+
+test-superset: environment ## set up Superset, ask every chart, publish while it reads, look at it (five minutes)
+	@bi/superset/environment.sh
+	@$(SUPERSET) -m pytest bi/superset $(ARGS)
+
 # Thousands of generated companies, about half an hour; LEAD_SLA_PROOF_FROM=100000 looks at others (docs/proof.md).
 prove: environment ## the long proof: marts against the reference, business time, histories
 	@LEAD_SLA_PROOF=long $(PYTEST) --dist load tests/python/test_properties.py tests/python/test_business_time.py tests/python/test_metamorphic.py $(ARGS)
@@ -95,6 +106,11 @@ lock: ## lock requirements/*.in anew, with hashes
 	@target/lock/bin/$(LOCK) $(ARGS) requirements/dev.in --output-file requirements/dev.txt
 	@target/lock/bin/$(LOCK) $(ARGS) requirements/runtime.in --constraints requirements/dev.txt --output-file requirements/runtime.txt
 	@target/lock/bin/$(LOCK) $(ARGS) deploy/dagster/requirements.in --constraints requirements/runtime.txt --output-file deploy/dagster/requirements.txt
+	@rm -rf target/lock
+
+lock-superset: ## lock bi/superset/requirements.in anew, with hashes
+	@python3 -m venv target/lock && target/lock/bin/pip install --quiet uv
+	@target/lock/bin/$(LOCK) $(ARGS) bi/superset/requirements.in --output-file bi/superset/requirements.txt
 	@rm -rf target/lock
 
 clean: ## remove what was built: environment, dbt's targets and logs, caches; data/ stays
