@@ -343,6 +343,29 @@ def slide(found: float, recorded: float) -> str | None:
     )
 
 
+def judge(results: Results, facts: dict[str, Any], record: bool) -> int:
+    """Print whether the build has slid away from the yardstick, and give the exit status: 1 if it has.
+
+    Args:
+        results: of the measures in `SMOKE`.
+        facts: of `machine`.
+        record: write the ratio to benchmarks/baseline.json instead.
+    """
+    found = ratio(results)
+    if record:
+        measured = {"build_in_yardsticks": round(found, 2), "leads": SMOKE_LEADS, "machine": facts}
+        BASELINE.write_text(json.dumps(measured, indent=2) + "\n")
+        print(f"Recorded {found:.2f} in benchmarks/baseline.json.")
+        return 0
+    recorded = json.loads(BASELINE.read_text())["build_in_yardsticks"]
+    problem = slide(found, recorded)
+    print(
+        problem
+        or f"No slide: {found:.2f} x the yardstick, {recorded:.2f} x recorded, {SLIDE * recorded:.2f} x allowed."
+    )
+    return 1 if problem else 0
+
+
 # --- the program ------------------------------------------------------------------------------------------------------
 
 
@@ -426,7 +449,7 @@ def main() -> int:
     _write(chosen.out, {"machine": facts, "leads": {n: _plain(r) for n, r in by_size.items()}}, text)
     if chosen.plot:
         plot(by_size, chosen.plot)
-    return _judge(by_size[SMOKE_LEADS], facts, chosen.record) if chosen.smoke else 0
+    return judge(by_size[SMOKE_LEADS], facts, chosen.record) if chosen.smoke else 0
 
 
 def _measure_sizes(sizes: Iterable[int], chosen: argparse.Namespace, work: Path) -> dict[int, Results]:
@@ -450,22 +473,6 @@ def _write(folder: Path, record: dict[str, Any], text: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "bench.json").write_text(json.dumps(record, indent=2) + "\n")
     (folder / "bench.md").write_text(text)
-
-
-def _judge(results: Results, facts: dict[str, Any], record: bool) -> int:
-    found = ratio(results)
-    if record:
-        measured = {"build_in_yardsticks": round(found, 2), "leads": SMOKE_LEADS, "machine": facts}
-        BASELINE.write_text(json.dumps(measured, indent=2) + "\n")
-        print(f"Recorded {found:.2f} in benchmarks/baseline.json.")
-        return 0
-    recorded = json.loads(BASELINE.read_text())["build_in_yardsticks"]
-    problem = slide(found, recorded)
-    print(
-        problem
-        or f"No slide: {found:.2f} x the yardstick, {recorded:.2f} x recorded, {SLIDE * recorded:.2f} x allowed."
-    )
-    return 1 if problem else 0
 
 
 if __name__ == "__main__":

@@ -178,7 +178,13 @@ def test_the_cost_curve_is_told_and_drawn(tmp_path: Path) -> None:
     assert "hand-written script" in (tmp_path / "curve.svg").read_text()
 
 
-def test_the_recorded_ratio_can_be_compared_with() -> None:
-    table = bench.markdown(100_000, results(start=3, build=9, script=4))
-    assert "1.50 x the yardstick by processor time" in table
-    assert 0.5 < bench.json.loads(bench.BASELINE.read_text())["build_in_yardsticks"] < 100
+def test_the_smoke_run_fails_after_a_slide_and_passes_at_the_recorded_ratio(capsys: pytest.CaptureFixture[str]) -> None:
+    recorded = bench.json.loads(bench.BASELINE.read_text())["build_in_yardsticks"]
+    assert bench.judge(results(start=3, build=3 + recorded, script=1), {}, record=False) == 0
+    assert "No slide" in capsys.readouterr().out
+    assert bench.judge(results(start=3, build=3 + 1.6 * recorded, script=1), {}, record=False) == 1
+    assert "benchmarks/baseline.json" in capsys.readouterr().out
+
+
+def test_a_table_tells_the_ratio() -> None:
+    assert "1.50 x the yardstick by processor time" in bench.markdown(100_000, results(start=3, build=9, script=4))
