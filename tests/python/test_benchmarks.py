@@ -20,8 +20,9 @@ bench, measuring, yardstick = (import_module(name) for name in ("bench", "measur
 
 # A run has an id and a beginning of its own.
 OWN = {"run_id", "run_started_at"}
-# Companies of tests/python/strategies.py; between them they have every setting, merges, chains and clock changes.
-COMPANIES = range(12)
+# Companies of tests/python/strategies.py: a dozen of any kind, one with a touch at the very deadline, and one with a trigger at
+# the very end of a running obligation.
+COMPANIES = (*range(12), 13, 66)
 SHOWN = 10
 
 Mart = tuple[dict[str, str], list[dict[str, Any]]]
