@@ -17,7 +17,7 @@ SCRATCH := scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; export LEAD_SL
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DBT_PROFILES_DIR := $(CURDIR)
 
-.PHONY: help environment build sample dashboard docs docs-pages metrics test test-night superset test-dagster test-superset lock-superset bench bench-smoke prove test-real mutants lint format lock clean
+.PHONY: help environment build sample dashboard docs docs-pages metrics test test-night superset test-postgres test-dagster test-superset lock-superset bench bench-smoke prove test-real mutants lint format lock clean
 
 help: ## list the targets
 	@echo 'The Sales and Marketing SLA, measured daily. make <target>:'
@@ -54,10 +54,13 @@ metrics: environment ## ask the published metrics: ARGS='query --saved-query att
 	@$(BIN)/mf $(ARGS)
 
 test: lint ## lint, then all tests of the project on a small sample
-	@$(PYTEST) -m 'not real and not night' $(ARGS)
+	@$(PYTEST) -m 'not real and not night and not postgres' $(ARGS)
 
 test-night: environment ## whole nights, with faults injected at every stage (a quarter of an hour)
 	@$(PYTEST) --dist worksteal -m night $(ARGS)
+
+test-postgres: environment ## load, build and compare the whole project on a Postgres server of its own (five minutes)
+	@$(PYTEST) -m postgres tests/python/test_postgres.py tests/python/test_engine_macros.py $(ARGS)
 
 DAGSTER := deploy/dagster/.venv
 $(DAGSTER)/.ready: deploy/dagster/requirements.txt pyproject.toml

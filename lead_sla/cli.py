@@ -404,6 +404,24 @@ def export(out: Path | None, published: Path | None, sees: str) -> None:
         current.result(f"{len(result.sheets)} sheets, {sum(result.sheets.values()):,} rows in {display(result.path)}")
 
 
+@cli.command(epilog=EXIT_CODES)
+@click.option("--target", type=click.Choice(["postgres"]), required=True, help="The engine whose schema raw is filled.")
+def load(target: str) -> None:
+    """Bring landed Parquet into schema `raw` of an engine with tables of its own: each file once.
+
+    Postgres is named by libpq's variables (PGHOST, PGDATABASE, ...). Nothing is ever taken back; docs/loading.md explains it.
+    """
+    from lead_sla.load import load_into_postgres
+
+    settings, console = Settings.from_environment(), make_console()
+    with stage(console, "Load") as current:
+        tables = load_into_postgres(settings, doing=current.doing)
+        findings = [finding for table in tables for finding in table.findings()]
+        files, rows, known = (sum(getattr(table, of) for table in tables) for of in ("files", "rows", "known"))
+        current.result(f"{rows:,} rows of {files:,} new files; {known:,} files were known", warn=bool(findings))
+    print_list(console, findings)
+
+
 def main() -> NoReturn:
     """Run the command line; everything that can go wrong ends in one message on the standard error."""
     # A stop from outside (a scheduler, a shutdown) unwinds like Ctrl-C, so that nothing half-made is left.
