@@ -1,7 +1,7 @@
 """What a command costs as a whole process, children included: wall time, processor time, peak memory.
 
 On Linux memory is the proportional set size (shared pages are split among those that share them) of all its processes at once,
-sampled; elsewhere, and as a floor, the resident set of the largest one.
+sampled; elsewhere, or where it ended before the first look, the resident set of the largest one.
 """
 
 from __future__ import annotations
@@ -68,8 +68,9 @@ def measure(command: Sequence[str], environment: Mapping[str, str], folder: Path
     if process.returncode:
         said = f"{output}{errors[0]}"[-SHOWN:]
         raise CommandFailed(f"{' '.join(command)} ended with exit status {process.returncode}:\n{said}")
+    # Only where nothing better is known: on Linux it counts this process, too, as the one that the command was forked from.
     largest = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return Cost(wall, used.ru_utime + used.ru_stime, max(watch.stop(), largest) / 1e6, output)
+    return Cost(wall, used.ru_utime + used.ru_stime, (watch.stop() or largest) / 1e6, output)
 
 
 class _Watch:

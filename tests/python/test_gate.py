@@ -131,6 +131,7 @@ def test_a_clean_company_is_accepted_without_a_finding(settings: Settings, state
     # Nothing is left over, and looking changes nothing of what it looks with.
     assert sorted(path.name for path in result.page.parent.iterdir()) == [
         "data-checks.html",
+        "last.json",
         "lock",
         "logs",
         "row_counts.parquet",

@@ -825,7 +825,7 @@ def test_nothing_is_sent_where_nobody_could_note_it(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("lead_sla.report.ledger.os.fsync", full)
+    monkeypatch.setattr("lead_sla.files.os.fsync", full)
     outcomes = office.send()
     assert {outcome.status for outcome in outcomes.values()} == {Status.FAILED}
     assert {outcome.detail.split(":")[0] for outcome in outcomes.values()} == {"The disk is full"}
