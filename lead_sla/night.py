@@ -96,6 +96,8 @@ class _Night:
         self._diary = Diary(settings.state, self._run_id, self._started_at, environ)
         self._checkpoint = Checkpoint(settings.state / "resume")
         self._stage = "Start"
+        # Whether the stage that runs takes what an earlier run did: its time says nothing about the work.
+        self._reuses = False
         self._untold: list[str] = []
 
     def run(self) -> int:
@@ -183,7 +185,7 @@ class _Night:
             current.doing("looking for what is new")
             anew = self._options.force or self._options.accept_counts
             gate = None if anew else recall_gate(self._settings, now=self._now, heard=heard)
-            stands = gate is not None
+            self._reuses = gate is not None
             if gate is None:
                 gate = run_gate(
                     self._settings,
@@ -194,7 +196,7 @@ class _Night:
                 )
             self._note_checks(gate)
             rows = sum(load.row_count for load in gate.loads.values())
-            since = f", as at {gate.checked_at:%Y-%m-%d %H:%M} UTC" if stands else ""
+            since = f", as at {gate.checked_at:%Y-%m-%d %H:%M} UTC" if self._reuses else ""
             current.result(f"{gate.checks} checks of {rows:,} rows{since}", warn=bool(gate.warnings))
             if not gate.is_accepted:
                 raise gate.refusal()
@@ -226,6 +228,7 @@ class _Night:
             resume = self._options.resume and self._checkpoint.as_of(inputs) is not None
             built = self._checkpoint.built(self._settings.warehouse) if resume else None
             if built:
+                self._reuses = True
                 current.result("as the run before has built and tested it")
                 return built
             if not resume:
@@ -375,13 +378,13 @@ class _Night:
     @contextmanager
     def _in_stage(self, name: str) -> Iterator[Stage]:
         """Show a stage while its block runs, and note it in the diary: before, and what came of it."""
-        self._stage = name
+        self._stage, self._reuses = name, False
         self._diary.stage(name)
         began, status = _utc_now(), "failed"
         with stage(self._console, name) as current:
             try:
                 yield current
-                status = "warned" if current.warns else "done"
+                status = "reused" if self._reuses else "warned" if current.warns else "done"
             finally:
                 entry = Entry("stage", name, status, None, began, current.seconds, message=current.said)
                 self._diary.note(entry)
