@@ -301,7 +301,7 @@ class _Night:
         if fresh.late:
             what = f"The marts are stale: {'; '.join(fresh.unknown)}"
             trouble = self._trouble(what, self._run_id, "see why the loader brings nothing", STALE)
-            return self._end("published_stale" if status == "published" else status, STALE, run, trouble)
+            return self._end("published_stale", STALE, run, trouble)
         if self._untold:
             what = f"The marts are published, but {len(self._untold)} did not hear of them"
             trouble = self._trouble(what, self._run_id, "mend it and run again", UNTOLD, self._untold)
