@@ -46,7 +46,7 @@
     {%- set clock = ref('stg_crm__clock') -%}
     {%- if is_real_run() -%}
         {%- set number = run_query('select coalesce(max(run_number), 0) + 1 from increments.runs').rows[0][0] | int -%}
-        {%- set as_of = run_query('select ' ~ timestamp_text('as_of') ~ ' from ' ~ clock).rows[0][0] -%}
+        {%- set as_of = instant_as_text(run_query('select ' ~ timestamp_text('as_of') ~ ' from ' ~ clock).rows[0][0]) -%}
         {%- set worked_by = what_is_worked_by(seeds) -%}
         {%- set last = last_run_done_by_all() -%}
         {%- do run_query('delete from increments.landed where run_number >= ' ~ number) -%}
@@ -94,7 +94,12 @@
     {%- set found = run_query(
         'select run_number, ' ~ timestamp_text('as_of') ~ ', worked_by from increments.runs where run_number = ' ~ (numbers | min)
     ).rows -%}
-    {{ return({'run_number': found[0][0] | int, 'as_of': found[0][1], 'worked_by': fromjson(found[0][2])} if found else none) }}
+    {{ return({'run_number': found[0][0] | int, 'as_of': instant_as_text(found[0][1]), 'worked_by': fromjson(found[0][2])} if found else none) }}
+{%- endmacro %}
+
+{#- dbt makes instants of texts that look like one. -#}
+{% macro instant_as_text(value) -%}
+    {{ return(value | string if value else none) }}
 {%- endmacro %}
 
 {#- Why every lead has to be rebuilt, as the end of a sentence; empty where what is new is enough. -#}
