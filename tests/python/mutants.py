@@ -8,7 +8,7 @@ mutant that equals the reference on all of them survives: either the tests have 
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from threading import Timer
 
@@ -59,15 +59,15 @@ class Mutant:
             return model
         if self.where == model.name and model.sql.count(self.old) != 1:
             raise ValueError(f"{self.where} holds {self.old!r} {model.sql.count(self.old)} times")
-        return Model(model.schema, model.name, model.sql.replace(self.old, self.new))
+        return replace(model, sql=model.sql.replace(self.old, self.new))
 
 
 MUTANTS = [
     # Versions and time
     Mutant(
         "stg_crm__lead_versions",
-        "order by raw_leads._loaded_at desc",
-        "order by raw_leads._loaded_at",
+        "raw_leads.updated_at, raw_leads._loaded_at\n        ) as next_updated_at",
+        "raw_leads.updated_at, raw_leads._loaded_at desc\n        ) as next_updated_at",
         "the later load replaces",
     ),
     Mutant(
@@ -78,10 +78,11 @@ MUTANTS = [
     ),
     Mutant(
         "stg_crm__activities",
-        "order by raw_activities._loaded_at desc",
-        "order by raw_activities._loaded_at",
+        "order by visible._loaded_at desc",
+        "order by visible._loaded_at",
         "current version",
     ),
+    Mutant("stg_crm__activities", "where repeated.activity_id is null", "", "one version of an activity"),
     Mutant("stg_crm__activities", "and not coalesce(is_deleted, false)", "", "deleted activities do not exist"),
     Mutant(
         "stg_crm__owner_changes",
@@ -103,7 +104,7 @@ MUTANTS = [
     ),
     Mutant(
         "int_leads__records",
-        "versions.version_number > coalesce(last_kept_versions.version_number, 0)",
+        "last_kept_versions.updated_at is null or versions.updated_at > last_kept_versions.updated_at",
         "versions.is_deleted",
         "unbroken run of deleted versions",
     ),
@@ -130,6 +131,24 @@ MUTANTS = [
     ),
     Mutant("int_leads__activities", "and not activities.is_automated", "", "automated activities are no touches"),
     Mutant(
+        "int_leads__activities",
+        "        or known_types.journey_stage is not null\n",
+        "",
+        "what proves a stage counts, whatever it is",
+    ),
+    Mutant(
+        "int_leads__activities",
+        "    select rules.trigger as activity_type\n    from rules",
+        "    select rules.trigger as activity_type\n    from rules where false",
+        "any type may be a trigger",
+    ),
+    Mutant(
+        "int_leads__activities",
+        "nullif(typed.record_lead_id, holders.lead_id)",
+        "cast(null as varchar)",
+        "an activity on another lead's record",
+    ),
+    Mutant(
         "int_leads__deals",
         "then holders.held_from\n",
         "then deals.won_at\n",
@@ -151,13 +170,13 @@ MUTANTS = [
     ),
     Mutant(
         "int_leads__personas",
-        "when versions.version_number = 1 then",
-        "when versions.version_number = 0 then",
+        "when versions.is_first then",
+        "when false then",
         "the first version begins at created_at",
     ),
     Mutant(
         "int_leads__personas",
-        "case when version_number > 1 then updated_at end",
+        "case when not is_first then updated_at end",
         "updated_at",
         "before the timeline the first persona holds",
     ),
@@ -232,10 +251,22 @@ MUTANTS = [
         "a lead without an owner is not dropped",
     ),
     Mutant(
-        "int_sales_sla__touches",
-        "scopes.touch_channel is null or activities.touch_channel = scopes.touch_channel",
-        "true",
+        "int_sales_sla__follow_ups",
+        "where candidates.touch_scope = 'any' or candidates.touch_scope = touches.touch_channel",
+        "",
         "touches of the rule's channel",
+    ),
+    Mutant(
+        "int_sales_sla__follow_ups",
+        "else touches.channel_touch_number",
+        "else touches.touch_number",
+        "the n-th touch of the rule's channel",
+    ),
+    Mutant(
+        "int_sales_sla__touches",
+        "partition by activities.lead_id, activities.touch_channel",
+        "partition by activities.lead_id",
+        "each channel numbers its own touches",
     ),
     Mutant(
         "int_sales_sla__follow_ups",
@@ -245,12 +276,12 @@ MUTANTS = [
     ),
     Mutant(
         "int_sales_sla__follow_ups",
-        "touches.occurred_at <= candidates.due_at",
-        "touches.occurred_at < candidates.due_at",
+        "case when occurred_at <= due_at then",
+        "case when occurred_at < due_at then",
         "a touch at the deadline is in time",
     ),
     Mutant(
-        "int_sales_sla__follow_ups", "left join touches\n", "inner join touches\n", "no touch at all still has a row"
+        "int_sales_sla__follow_ups", "left join counted\n", "inner join counted\n", "no touch at all still has a row"
     ),
     Mutant(
         "int_sales_sla__follow_ups",
@@ -258,24 +289,42 @@ MUTANTS = [
         "candidates.cancelled_at > touches.occurred_at",
         "a touch at the cancellation counts",
     ),
-    Mutant("int_sales_sla__follow_ups", "+ candidates.required_touches - 1 =", "=", "the required number of touches"),
     Mutant(
-        "int_sales_sla__opened",
+        "int_sales_sla__follow_ups",
+        "counted.first_scope_number + candidates.required_touches - 1",
+        "counted.first_scope_number",
+        "the required number of touches",
+    ),
+    Mutant(
+        "int_sales_sla__not_opened",
         "earlier.ends_at <= later.triggered_at",
         "earlier.ends_at < later.triggered_at",
         "a trigger at the very deadline opens",
     ),
     Mutant(
-        "int_sales_sla__opened",
-        "when follow_ups.satisfied_at < candidates.due_at then follow_ups.satisfied_at",
+        "int_sales_sla__not_opened",
+        "when follow_ups.satisfied_at < follow_ups.due_at then follow_ups.satisfied_at",
         "when false then follow_ups.satisfied_at",
         "satisfied obligations do not run",
     ),
     Mutant(
         "int_sales_sla__obligations",
-        "case when follow_ups.satisfied_at is null then candidates.cancelled_at end",
-        "candidates.cancelled_at",
+        "case when follow_ups.satisfied_at is null then follow_ups.cancelled_at end",
+        "follow_ups.cancelled_at",
         "satisfied ones are not cancelled",
+    ),
+    Mutant("int_sales_sla__obligations", "where not_opened.lead_id is null", "", "a running obligation opens no other"),
+    Mutant(
+        "int_sales_sla__obligations",
+        "owners_at_due.valid_to > follow_ups.due_at",
+        "false",
+        "responsible is the owner at the deadline",
+    ),
+    Mutant(
+        "int_sales_sla__obligations",
+        "coalesce(owner_at_due, 'unassigned')",
+        "coalesce(owner_at_due, owner_at_trigger, 'unassigned')",
+        "nobody is responsible for a lead given up",
     ),
     # Business time
     Mutant(
@@ -283,6 +332,18 @@ MUTANTS = [
         "l.due_position > r.open_microseconds_before",
         "l.due_position >= r.open_microseconds_before",
         "a deadline falls on a closing time",
+    ),
+    Mutant(
+        "int_calendar__spans",
+        "case when with_window.starts_at < windows.closes_at then 1 else 0 end",
+        "1",
+        "the clock stands still while it is closed",
+    ),
+    Mutant(
+        "int_calendar__spans",
+        "then with_window.starts_at else windows.closes_at end",
+        "then windows.opens_at else windows.closes_at end",
+        "a shift goes on after midnight UTC",
     ),
     Mutant("int_calendar__hours", "where holidays.calendar_id is null", "", "a holiday replaces the hours"),
     Mutant(
@@ -313,12 +374,6 @@ MUTANTS = [
         "when on_the_clock.due_at >= on_the_clock.as_of then 'pending'",
         "when on_the_clock.due_at > on_the_clock.as_of then 'pending'",
         "pending while the deadline is not past",
-    ),
-    Mutant(
-        "fct_sales_sla_obligations",
-        "coalesce(obligations.owner_at_due, owners.owner_id, 'unassigned')",
-        "coalesce(owners.owner_id, 'unassigned')",
-        "responsible is the owner at the deadline",
     ),
     Mutant(
         "fct_sales_sla_obligations",
@@ -403,9 +458,33 @@ MUTANTS = [
         "to_date.history_days < 0",
         "no forecast below 14 full days",
     ),
+    Mutant(
+        "fct_marketing_sla_daily",
+        "on all_days.date_day >= first_day.first_date",
+        "on true",
+        "the first day of Marketing",
+    ),
     # Lists
     Mutant("do_not_be_on_it", "left join reps\n", "inner join reps\n", "unassigned violations are shown"),
     Mutant("fct_funnel_monthly", "where not is_merged", "", "a funnel counts persons"),
+    Mutant(
+        "fct_funnel_monthly",
+        "count(case when leads.deal_count > 0 then 1 end)",
+        "cast(sum(leads.deal_count) as bigint)",
+        "a person with several deals counts once",
+    ),
+    Mutant(
+        "dim_leads",
+        "sum(case when deals.won_at is not null then deals.amount_usd end)",
+        "sum(deals.amount_usd)",
+        "the dollars of the won deals",
+    ),
+    Mutant(
+        "dim_leads",
+        "case when activities.is_contact then",
+        "case when activities.is_contact and activities.is_touch then",
+        "who answers is contacted",
+    ),
     Mutant(
         "dim_leads",
         "and highest_stages.highest_rank = 1",

@@ -1,8 +1,8 @@
 """Business time against two libraries that know nothing of this project, and the two as-of joins against each other.
 
 A company of thousands of leads goes through the compiled models: the lead converts at one instant and is touched at another, under rules
-of several lengths. So `business_minutes` is the open time between two instants, and `due_at` the deadline after one: both by
-int_calendar__windows and the macros on it, as the marts use them. numpy's business days with clamped hours check every pair;
+of several lengths. So `business_minutes` is the open time between two instants, and `due_at` the deadline after one: by
+int_calendar__spans, int_calendar__windows and the macros on them, as the marts use them. numpy's business days with clamped hours check every pair;
 businesstimedelta, which is slow, checks some, on calendars that it can express.
 
 Both libraries are wrong in places. `LIBRARY_ERRORS` lists them, each with the right answer and the library's: an error that a later

@@ -350,7 +350,9 @@ def test_the_constraints_of_the_yaml_are_those_of_the_built_marts(built_warehous
         not_null = [
             column["name"] for column in mart["columns"] if {"type": "not_null"} in column.get("constraints", [])
         ]
-        assert built.get((name, "PRIMARY KEY"), 0) == declared.count("primary_key"), name
+        # The key of a kept mart is checked by a query whenever it is written (test_increments.py breaks one).
+        is_kept = mart.get("config", {}).get("materialized") == "incremental"
+        assert built.get((name, "PRIMARY KEY"), 0) == (0 if is_kept else declared.count("primary_key")), name
         assert built.get((name, "CHECK"), 0) == declared.count("check"), name
         assert built.get((name, "NOT NULL"), 0) == len(not_null), name
 

@@ -20,12 +20,18 @@ Node = dict[str, Any]
 # A mart reads marts of its own or an earlier folder.
 MART_FOLDERS = ["core", "qualification", "sales_sla", "marketing_sla", "reporting"]
 CLOCK = "stg_crm__clock"
+# The leads that a run rebuilds. To know whether that is all of them, it looks at the agreement as well.
+BATCH = "stg_crm__batch"
+# A model that looks at all leads in every run, though those before it hold the leads of the batch: it remembers the others.
+REMEMBERS = {"int_calendar__horizon"}
+# The models that say something else where a run rebuilds some leads only: beside staging, which takes the rows of those alone.
+KNOW_OF_INCREMENTS = {"int_calendar__horizon", "fct_sales_sla_obligations"}
 # A mart reads staging where no thought lies between a record and its mart.
 NOTHING_IN_BETWEEN = {("dim_reps", "stg_crm__reps"), ("run_metadata", "stg_crm__loads")}
 # When the run began is a fact about the run, and no number depends on it.
 ABOUT_THE_RUN = "run_metadata"
 # The as-of macros hand on every column of the rows that they are given, which are therefore not named before or after them.
-STARS = {"int_sales_sla__candidates", "int_sales_sla__obligations"}
+STARS = {"int_sales_sla__candidates"}
 TAGS = {"policy", "integrity", "sla_threshold"}
 OTHER_CLOCKS = re.compile(
     r"\b(current_(timestamp|date|time)\b|localtime|(now|today|getdate|sysdate)\s*\(|run_started_at|modules\.datetime)"
@@ -183,7 +189,7 @@ def test_each_layer_reads_the_one_before_it(manifest: Node, models: list[Node]) 
             if parent.startswith("source."):
                 fine = layer(model) == "staging"
             elif parent.startswith("seed."):
-                fine = layer(model) != "staging"
+                fine = layer(model) != "staging" or model["name"] == BATCH
             else:
                 fine = may_read(model, manifest["nodes"][parent])
             if not fine:
@@ -193,7 +199,7 @@ def test_each_layer_reads_the_one_before_it(manifest: Node, models: list[Node]) 
 
 def may_read(model: Node, parent: Node) -> bool:
     """Whether one model may read another."""
-    if parent["name"] == CLOCK:
+    if parent["name"] in {CLOCK, BATCH}:
         return True
     match layer(model):
         case "staging":
@@ -205,6 +211,43 @@ def may_read(model: Node, parent: Node) -> bool:
                 return MART_FOLDERS.index(folder(parent)) <= MART_FOLDERS.index(folder(model))
             return layer(parent) == "intermediate" or (model["name"], parent["name"]) in NOTHING_IN_BETWEEN
     raise AssertionError(f"{model['name']} lies in no layer")
+
+
+def is_kept(model: Node) -> bool:
+    """Whether a model is kept from run to run; what it holds of the leads of a batch is replaced."""
+    return model["config"]["materialized"] == "incremental"
+
+
+def test_what_is_not_kept_and_speaks_of_all_leads_reads_nothing_that_holds_those_of_the_batch(
+    manifest: Node, models: list[Node]
+) -> None:
+    """Or an increment would make it of the leads of one run."""
+    known = {model["unique_id"]: model for model in models}
+
+    def holds_the_batch(model: Node) -> bool:
+        if is_kept(model) or model["name"] in REMEMBERS | {BATCH}:
+            return False
+        parents = [known[parent] for parent in model["depends_on"]["nodes"] if parent in known]
+        return any(parent["name"] == BATCH or holds_the_batch(parent) for parent in parents)
+
+    assert {layer(model) for model in models if holds_the_batch(model)} == {"staging", "intermediate"}
+
+
+def test_what_is_kept_is_replaced_by_lead(models: list[Node]) -> None:
+    kept = [model for model in models if is_kept(model)]
+    assert kept
+    for model in kept:
+        assert "lead_id" in model["columns"], model["name"]
+        assert model["config"]["incremental_strategy"] == "replace_leads", model["name"]
+        assert layer(model) == "marts" or model["name"] == "int_sales_sla__obligations", model["name"]
+
+
+def test_a_model_is_written_as_though_the_batch_were_all_there_is() -> None:
+    """Staging takes the rows of the batch, by macros of its own; after it hardly any model knows of increments."""
+    knowing = {path.stem for path in sql_files("models") if re.search(r"\bis_increment\(", code_of(path))}
+    assert knowing == KNOW_OF_INCREMENTS
+    taking = [path for path in sql_files("models") if re.search(r"\b(rows_of|is_in)_the_batch\(", code_of(path))]
+    assert {path.parts[-3] for path in taking} == {"staging"}
 
 
 def test_models_are_named_by_their_layer(models: list[Node]) -> None:
