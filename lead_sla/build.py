@@ -135,7 +135,7 @@ def run_dbt(
     _check_warehouse(settings.warehouse)
     current.doing("starting dbt")
     try:
-        outcome = dbt_build.build(settings, variables, current.doing, resume=resume, told=told)
+        outcome = dbt_build.build(settings, variables, current.doing, say=current.say, resume=resume, told=told)
     except BuildFailed:
         raw.find_damage(tables)
         raise

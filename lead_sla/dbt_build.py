@@ -37,6 +37,7 @@ _HARMLESS = ("success", "pass", "warn", "skipped", "no-op")
 _SHOWN = 12
 
 # What the macro explain_failures prints: `[policy] error one_row_per_rule: sales_sla_rules (rule_id x): ...`
+_INCREMENT = "[increment] "
 _SAID = re.compile(r"\[\w+\] (?:error|warning) (?P<test>\S+): (?P<sentence>.+)", flags=re.DOTALL)
 
 _RUN_RESULTS = "run_results.json"
@@ -177,6 +178,7 @@ def build(
     variables: Mapping[str, Any],
     doing: Report,
     *,
+    say: Report = lambda sentence: None,
     resume: Breakpoint | None = None,
     told: Callable[[Outcome], None] = lambda outcome: None,
 ) -> Outcome:
@@ -186,6 +188,7 @@ def build(
         settings: the paths.
         variables: dbt variables of this run.
         doing: told in a few words what happens now.
+        say: told in a sentence, before it is done, how much is rebuilt and why.
         resume: the build that broke off, which this one goes on with.
         told: told what came of every node, also where the build then fails.
 
@@ -194,7 +197,7 @@ def build(
         LeadSlaError: something failed that withholds the marts, or nothing was selected.
     """
     before = resume.outcome() if resume else None
-    outcome = _run(settings, variables, doing, resume.folder if resume and before else None)
+    outcome = _run(settings, variables, doing, say, resume.folder if resume and before else None)
     if before:
         outcome = before.followed_by(outcome)
     told(outcome)
@@ -216,7 +219,7 @@ def build(
     return outcome
 
 
-def _run(settings: Settings, variables: Mapping[str, Any], doing: Report, retry: Path | None) -> Outcome:
+def _run(settings: Settings, variables: Mapping[str, Any], doing: Report, say: Report, retry: Path | None) -> Outcome:
     flags = ["--vars", json.dumps(dict(variables))]
     # No model's place in the graph depends on the clock: parsed without it, the project is read anew only when it has changed.
     parse = ["parse", "--vars", json.dumps({name: value for name, value in variables.items() if name != "as_of"})]
@@ -245,7 +248,7 @@ def _run(settings: Settings, variables: Mapping[str, Any], doing: Report, retry:
     ):
         assert worker.stdout is not None
         try:
-            outcome, exceptions = _listen(worker.stdout, doing)
+            outcome, exceptions = _listen(worker.stdout, doing, say)
             status = worker.wait()
         except BaseException:
             worker.terminate()
@@ -270,7 +273,7 @@ def log_file(settings: Settings) -> Path:
     return Path(os.environ.get("DBT_LOG_PATH", settings.project / "logs")) / "dbt.log"
 
 
-def _listen(events: Any, doing: Report) -> tuple[Outcome, list[str]]:
+def _listen(events: Any, doing: Report, say: Report) -> tuple[Outcome, list[str]]:
     """Follow the events of the worker to their end; also give why commands could not run."""
     outcome, exceptions = Outcome(), []
     done = total = 0
@@ -291,7 +294,11 @@ def _listen(events: Any, doing: Report) -> tuple[Outcome, list[str]]:
                 done += 1
                 doing(f"{done} of {total} · {next(reversed(running), event['name'])}")
             case "said":
-                outcome.said.append(event["text"].strip())
+                text = event["text"].strip()
+                if text.startswith(_INCREMENT):
+                    say(text.removeprefix(_INCREMENT))
+                else:
+                    outcome.said.append(text)
             case "warning":
                 outcome.warnings.append(" ".join(event["text"].split()))
             case "exception":

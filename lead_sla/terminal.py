@@ -72,6 +72,10 @@ class Stage:
             self._logged = time.monotonic()
             self._console.print(self._line(Text("…", style="dim")))
 
+    def say(self, sentence: str) -> None:
+        """Say at once, on a line of its own, what the reader should know before the stage is done."""
+        self._console.print(Text(f"  {sentence}.", style="dim"), soft_wrap=True)
+
     def result(self, text: str, *, warn: bool = False) -> None:
         """Say in a few words what came of the stage: the text of its final line."""
         self._doing, self.warns = text, warn

@@ -78,6 +78,13 @@
 
 {#- The batch is made: a post-hook of stg_crm__batch. -#}
 {% macro note_batch() -%}
+    {%- if is_real_run() -%}
+        {%- set opened = run_query('select is_full, ' ~ timestamp_text('since_as_of') ~ ' from increments.opened').rows[0] -%}
+        {%- if not opened[0] -%}
+            {%- set leads = run_query('select count(*) from ' ~ this).rows[0][0] | int -%}
+            {%- do log('[increment] ' ~ '{:,}'.format(leads) ~ (' lead is' if leads == 1 else ' leads are') ~ ' rebuilt, by what is new since ' ~ opened[1] ~ ' UTC', info=true) -%}
+        {%- endif -%}
+    {%- endif -%}
     insert into increments.runs select * from increments.opened
 {%- endmacro %}
 

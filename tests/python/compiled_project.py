@@ -192,6 +192,8 @@ def connect() -> duckdb.DuckDBPyConnection:
     profile = yaml.safe_load((PROJECT / "profiles.yml").read_text())
     connection = duckdb.connect(config={"threads": 1})
     for name, value in profile["lead_sla"]["outputs"]["duckdb"]["settings"].items():
+        if name == "memory_limit":  # of the machine, and no matter of what comes out
+            continue
         connection.execute(f"set {name} = '{value}'")
     connection.execute(f"attach ':memory:' as {DATABASE}")
     for schema in ("raw", "policy", "staging", "intermediate", "marts"):

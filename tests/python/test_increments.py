@@ -1,13 +1,18 @@
 """A full build and any sequence of increments agree: every mart in every column, on small companies full of traps."""
 
+import shutil
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from random import Random
 
+import duckdb
 import pytest
 from comparison import differences
 from compiled_project import KINDS, Row, build, build_increment, build_rows, compiled, connect, rows_of
+from project_copy import ProjectCopy, copy_project
 from proof import companies, hold
 from reference import KEYS
 from strategies import Case
@@ -100,3 +105,146 @@ def test_an_increment_is_compiled_from_every_kept_model_and_from_no_other_raw_ro
         }
         batch = next(model.sql for model in models if model.name == "stg_crm__batch")
         assert all(f'"new_{table}"' in batch for table in ("leads", "activities", "owner_changes", "reps", "deals"))
+
+
+# --- runs of dbt itself, one after the other in one warehouse ---------------------------------------------------------
+
+EARLY, LATER = "2026-05-20 12:00:00", "2026-06-18 13:00:00"
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory: pytest.TempPathFactory, sample_raw: Path) -> ProjectCopy:
+    """A project whose raw folder is its own, with a first build as of `EARLY`."""
+    folder = tmp_path_factory.mktemp("increments")
+    raw = shutil.copytree(sample_raw, folder / "raw")
+    project = copy_project(folder / "project", raw=raw)
+    assert project.dbt("seed").returncode == 0
+    assert "every lead" not in run(project, EARLY), "a first build is no news"
+    return project
+
+
+def run(project: ProjectCopy, as_of: str, *options: str) -> str:
+    """Run the models, and give what the run said of its increment."""
+    done = project.dbt("run", *options, variables={"as_of": as_of})
+    assert done.returncode == 0, done.stdout[-3000:]
+    return " ".join(line.partition("[increment] ")[2] for line in done.stdout.splitlines() if "[increment]" in line)
+
+
+def batch(project: ProjectCopy) -> set[str]:
+    with duckdb.connect(str(project.warehouse), read_only=True) as connection:
+        return {lead for (lead,) in connection.execute("select lead_id from staging.stg_crm__batch").fetchall()}
+
+
+def marts(project: ProjectCopy) -> dict[str, list[Row]]:
+    with duckdb.connect(str(project.warehouse), read_only=True) as connection:
+        return {mart: rows_of(connection, mart, project.warehouse.stem) for mart in KEYS}
+
+
+def made_anew(project: ProjectCopy, as_of: str) -> dict[str, list[Row]]:
+    """The marts of a full build in a warehouse of its own."""
+    other = replace(project, warehouse=project.warehouse.with_name("anew.duckdb"))
+    other.warehouse.unlink(missing_ok=True)
+    assert other.dbt("seed").returncode == 0
+    run(other, as_of)
+    return marts(other)
+
+
+def land(project: ProjectCopy, table: str, query: str) -> Path:
+    """Add a file to a raw table, as a loader does."""
+    file = project.raw / table / "loaded_date=2026-06-18" / f"late_{table}_{time.monotonic_ns()}.parquet"
+    with duckdb.connect() as connection:
+        source = f"read_parquet('{project.raw / table}/**/*.parquet', union_by_name = true, hive_partitioning = false)"
+        connection.execute(f"copy ({query.format(table=source)}) to '{file}' (format parquet)")
+    return file
+
+
+def test_runs_with_new_loads_late_files_and_partial_runs_end_where_a_full_build_does(company: ProjectCopy) -> None:
+    assert "leads are rebuilt, by what is new since 2026-05-20 12:00:00 UTC" in run(company, LATER)
+
+    # A file that lands when its load is long past, with a call on a lead that nothing else has happened to.
+    quiet = (
+        "(select lead_id from {table} group by lead_id having max(_loaded_at) < '2026-06-01' order by lead_id limit 1)"
+    )
+    land(
+        company,
+        "activities",
+        "select * replace ('late-call' as activity_id, 'call' as activity_type, timestamp '2026-05-19' as occurred_at,"
+        f" timestamp '2026-05-20' as _loaded_at) from {{table}} where lead_id = {quiet} limit 1",
+    )
+    said = run(company, LATER, "--exclude", "fct_speed_to_lead", "fct_sales_sla_obligations+")
+    assert said.startswith("1 lead is rebuilt") or said.startswith("2 leads are rebuilt"), said
+    late = batch(company)
+
+    # Two models have been left behind: the next run takes along what they miss.
+    run(company, LATER)
+    assert batch(company) == late
+    assert run(company, LATER).startswith("0 leads are rebuilt")
+
+    now = "2026-06-18 15:00:00"
+    run(company, now)
+    assert 0 < len(batch(company)) < 500
+    assert differences(marts(company), made_anew(company, now), KEYS) == []
+
+
+def test_a_run_says_why_it_rebuilds_every_lead(company: ProjectCopy) -> None:
+    now = "2026-06-18 15:00:00"
+    run(company, now)
+    assert run(company, LATER) == f"every lead is rebuilt: as_of moves back from {now} to {LATER}"
+    seed = company.folder / "seeds/policy/lead_values.csv"
+    agreed = seed.read_text()
+    seed.unlink()
+    seed.write_text(agreed.replace("0.", "0.0", 1))
+    assert company.dbt("seed").returncode == 0
+    assert run(company, now) == "every lead is rebuilt: seed lead_values has changed since the last run"
+    targets = company.folder / "seeds/policy/marketing_targets.csv"
+    targets_before = targets.read_text()
+    targets.unlink()
+    targets.write_text(targets_before.replace("150", "151"))
+    assert company.dbt("seed").returncode == 0
+    assert run(company, now).startswith("0 leads are rebuilt"), "the daily mart reads the targets anew each time"
+    file = land(company, "deals", "select * from {table} limit 3")
+    run(company, now)
+    file.unlink()
+    assert "raw files that the marts were made from have changed or are gone (such as deals/" in run(company, now)
+    assert differences(marts(company), made_anew(company, now), KEYS) == []
+
+
+def test_a_kept_model_cannot_be_refreshed_alone(company: ProjectCopy) -> None:
+    now = "2026-06-18 15:00:00"
+    run(company, now)
+    run(company, now)
+    before = marts(company)
+    refused = company.dbt("run", "--full-refresh", "--select", "dim_leads", variables={"as_of": now})
+    assert refused.returncode == 1
+    assert "dim_leads cannot be refreshed alone" in refused.stdout
+    assert marts(company) == before
+    assert run(company, now, "--full-refresh") == "every lead is rebuilt: a full refresh was asked for"
+
+
+def test_rows_that_break_a_key_leave_the_mart_as_it_was(company: ProjectCopy) -> None:
+    now = "2026-06-18 15:00:00"
+    run(company, now)
+    with duckdb.connect(str(company.warehouse)) as connection:
+        touch, lead = connection.execute(
+            "select activity_id, lead_id from marts.fct_sales_touches order by all limit 1"
+        ).fetchone()
+        connection.execute(
+            "insert into marts.fct_sales_touches select * replace ('ghost' as lead_id) from marts.fct_sales_touches"
+            " where activity_id = ?",
+            [touch],
+        )
+    before = marts(company)["fct_sales_touches"]
+    land(
+        company,
+        "activities",
+        f"select * replace ('new-call' as activity_id) from {{table}} where lead_id = '{lead}' limit 1",
+    )
+    refused = company.dbt("run", variables={"as_of": now})
+    assert refused.returncode == 1
+    assert f"fct_sales_touches has more than one row of activity_id {touch}" in refused.stdout
+    assert marts(company)["fct_sales_touches"] == before
+
+    with duckdb.connect(str(company.warehouse)) as connection:
+        connection.execute("delete from marts.fct_sales_touches where lead_id = 'ghost'")
+    run(company, now)
+    assert differences(marts(company), made_anew(company, now), KEYS) == []

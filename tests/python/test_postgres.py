@@ -10,6 +10,7 @@ import ast
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -193,6 +194,36 @@ def test_other_days_another_clock_and_another_pace_give_the_rows_of_duckdb(
         with asking(names) as ask:
             granted = "select count(*) from information_schema.role_table_grants where grantee in ('reader', 'PUBLIC')"
             assert ask(f"{granted} and table_schema in ('marts', 'staging', 'raw')") == [(0,)], "nobody was named"
+
+
+def test_increments_end_where_duckdbs_full_build_does(server: Path, sample_raw: Path, tmp_path: Path) -> None:
+    """Three runs as of later and later, of which the last two rebuild what is new alone; and rows that land late."""
+    raw = shutil.copytree(sample_raw, tmp_path / "raw")
+    project = copy_project(tmp_path / "increments", raw=raw)
+    with database(server) as names:
+        load_into_postgres(settings_of(raw))
+        assert project.dbt("seed", "--target", "postgres").returncode == 0
+        said = []
+        for as_of in ("2026-05-20 12:00:00", "2026-06-18 13:00:00", "2026-06-18 15:00:00"):
+            run = project.dbt("run", "--target", "postgres", variables={"as_of": as_of})
+            assert run.returncode == 0, run.stdout[-3000:]
+            said += [line.partition("[increment] ")[2] for line in run.stdout.splitlines() if "[increment]" in line]
+        assert [line.partition(" ")[2] for line in said] == [
+            "leads are rebuilt, by what is new since 2026-05-20 12:00:00 UTC",
+            "leads are rebuilt, by what is new since 2026-06-18 13:00:00 UTC",
+        ]
+        for command in ("seed", "run"):
+            assert project.dbt(command, variables={"as_of": "2026-06-18 15:00:00"}).returncode == 0
+        assert disagreements(marts_of(names), duckdb_marts_of(project.warehouse)) == []
+
+        with asking(names) as ask:
+            ask("insert into raw.activities select * from raw.activities where _loaded_at < '2026-06-01' limit 1")
+        late = project.dbt("run", "--target", "postgres", variables={"as_of": "2026-06-18 15:00:00"})
+        assert late.returncode == 0, late.stdout[-3000:]
+        assert "every lead is rebuilt: raw.activities has " in late.stdout
+        assert disagreements(marts_of(names), duckdb_marts_of(project.warehouse)) == [], (
+            "an exact duplicate counts once"
+        )
 
 
 def test_generated_companies_have_the_marts_of_the_reference(server: Path, tmp_path: Path) -> None:
