@@ -44,7 +44,9 @@ def land(raw: Path, share: float = SHARE) -> dict[str, float]:
             folder = raw / table / f"loaded_date={day}"
             folder.mkdir()
             file = folder / "part-00000.parquet"
-            (rows,) = connection.execute(f"COPY {table} TO '{_quoted(file)}' (FORMAT parquet)").fetchall()[0]
+            (rows,) = connection.execute(
+                f"COPY (FROM {table} ORDER BY ALL) TO '{_quoted(file)}' (FORMAT parquet)"
+            ).fetchall()[0]
             added = {"rows": added["rows"] + rows, "mb": added["mb"] + file.stat().st_size / 1e6}
         about = " UNION ".join(f"SELECT lead_id FROM {table}" for table in TABLES)
         (leads,) = connection.execute(f"SELECT count(*) FROM ({about})").fetchall()[0]
