@@ -132,18 +132,23 @@ class Bench:
                 found[name].append(cost)
         return {name: Result.of(costs) for name, costs in found.items()}
 
-    def begin(self) -> None:
-        """Go back to where a run begins: a copy of the project, the sample landed, nothing built and nothing published."""
-        if not self.sample.exists():
-            sample = ("sample", "--leads", str(self.leads), "--days", str(DAYS), "--seed", str(SEED))
-            self._lead_sla(*sample, "--out", str(self.sample))
+    def begin(self, sample: bool = True) -> None:
+        """Go back to where a run begins: a copy of the project, the sample landed, nothing built and nothing published.
+
+        Args:
+            sample: land a sample; otherwise the caller has other raw data.
+        """
+        if sample and not self.sample.exists():
+            size = ("--leads", str(self.leads), "--days", str(DAYS), "--seed", str(SEED))
+            self._lead_sla("sample", *size, "--out", str(self.sample))
         self.next_load = ""
         for path in (self.project, self.raw, self.published, self.folder / "state"):
             shutil.rmtree(path, ignore_errors=True)
         for path in (self.warehouse, self.warehouse.with_name("warehouse.duckdb.wal")):
             path.unlink(missing_ok=True)
-        # Hard links: the sample stays as it is, and its files look the same to whoever remembers them.
-        shutil.copytree(self.sample, self.raw, copy_function=os.link)
+        if sample:
+            # Hard links: the sample stays as it is, and its files look the same to whoever remembers them.
+            shutil.copytree(self.sample, self.raw, copy_function=os.link)
         self.project.mkdir()
         settings = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())
         for name in ("dbt_project.yml", ".dbtignore"):
@@ -157,6 +162,12 @@ class Bench:
         return measure(
             [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", *arguments], self.environment, self.project
         )
+
+    def land(self) -> None:
+        """Have the next load arrive, and remember in `next_load` how large it is beside what was there, as a JSON object."""
+        before = {"raw_mb": _megabytes(self.raw), "warehouse_mb": _megabytes(self.warehouse)}
+        landed = self.python(HERE / "next_load.py", str(self.raw), "--share", str(self.share)).output
+        self.next_load = json.dumps({**json.loads(landed), **before})
 
     # --- the measures: each gives the cost of one run ---------------------------------------------------------------
 
@@ -173,19 +184,19 @@ class Bench:
 
     def _yardstick(self) -> Cost:
         limit = ["--memory-limit", self.memory_limit] if self.memory_limit else []
-        return self._python(HERE / "yardstick.py", str(self.sample), str(self.folder / "yardstick.duckdb"), *limit)
+        return self.python(HERE / "yardstick.py", str(self.sample), str(self.folder / "yardstick.duckdb"), *limit)
 
     def _positions(self) -> Cost:
         self._need_build()
         query = self.folder / "positions.sql"
         query.write_text(self.dbt("--quiet", "compile", "--inline", QUERY).output)
-        return self._python(HERE / "business_time.py", "sql", str(self.warehouse), str(query), str(self.positions))
+        return self.python(HERE / "business_time.py", "sql", str(self.warehouse), str(query), str(self.positions))
 
     def _pandas(self) -> Cost:
-        return self._python(HERE / "business_time.py", "pandas", str(self.positions))
+        return self.python(HERE / "business_time.py", "pandas", str(self.positions))
 
     def _library(self) -> Cost:
-        return self._python(HERE / "business_time.py", "library", str(PAIRS))
+        return self.python(HERE / "business_time.py", "library", str(PAIRS))
 
     def _publish(self) -> Cost:
         self._need_build()
@@ -195,13 +206,11 @@ class Bench:
     def _publish_again(self) -> Cost:
         self._need_build()
         code = "import sys; from pathlib import Path; from lead_sla.publish import publish; publish(*map(Path, sys.argv[1:]))"
-        return self._python("-c", code, str(self.warehouse), str(self.published))
+        return self.python("-c", code, str(self.warehouse), str(self.published))
 
     def _increment(self) -> Cost:
         self._need_build()
-        before = {"raw_mb": _megabytes(self.raw), "warehouse_mb": _megabytes(self.warehouse)}
-        landed = self._python(HERE / "next_load.py", str(self.raw), "--share", str(self.share)).output
-        self.next_load = json.dumps({**json.loads(landed), **before})
+        self.land()
         return replace(self.dbt("run"), output=self.next_load)
 
     def _increment_nothing(self) -> Cost:
@@ -272,9 +281,10 @@ class Bench:
         return cost
 
     def _lead_sla(self, *arguments: str) -> Cost:
-        return self._python("-m", "lead_sla", *arguments)
+        return self.python("-m", "lead_sla", *arguments)
 
-    def _python(self, *arguments: str | Path) -> Cost:
+    def python(self, *arguments: str | Path) -> Cost:
+        """Run Python in the project itself."""
         return measure([sys.executable, *map(str, arguments)], self.environment, PROJECT)
 
 

@@ -159,9 +159,9 @@ def exponents(by_size: dict[int, Results]) -> dict[str, dict[str, float | None]]
 # --- tables -----------------------------------------------------------------------------------------------------------
 
 
-def _table(head: str, rows: Iterable[Sequence[str]]) -> list[str]:
-    """Give the lines of a Markdown table: text in the first column, numbers in the others."""
-    aligned = "|---|" + "--:|" * (head.count("|") - 2)
+def table(head: str, rows: Iterable[Sequence[str]], texts: int = 1) -> list[str]:
+    """Give the lines of a Markdown table: text in the first column or the first few, numbers in the others."""
+    aligned = "|" + "---|" * texts + "--:|" * (head.count("|") - 1 - texts)
     return [head, aligned, *(f"| {' | '.join(row)} |" for row in rows)]
 
 
@@ -177,7 +177,7 @@ def markdown(leads: int, results: Results) -> str:
     """Give the results of one size as a Markdown table, with the ratios and what each number is."""
     yardstick = results.get("yardstick")
     units = ("wall_seconds", "cpu_seconds", "peak_mb", "read_mb")
-    lines = _table(
+    lines = table(
         f"| {leads:,} leads | wall, s | processor, s | peak memory, MB | read, MB | processor, in yardsticks |",
         (
             [
@@ -231,7 +231,7 @@ def _said(results: Results) -> list[str]:
 def curve_markdown(by_size: dict[int, Results]) -> str:
     """Give the cost of several sizes as Markdown tables, with the exponents that fit."""
     units = UNITS[:3]
-    lines = _table(
+    lines = table(
         "| leads | build, s | processor, s | MB | yardstick, s | processor, s | MB | ratio |",
         (
             [f"{leads:,}", *_costs(found["build"], units), *_costs(found["yardstick"], units), f"{ratio(found):.2f}"]
@@ -239,12 +239,12 @@ def curve_markdown(by_size: dict[int, Results]) -> str:
         ),
     )
     if all("increment" in results for results in by_size.values()):
-        lines += ["", *_table(
+        lines += ["", *table(
             "| leads | new rows | of leads | increment, s | processor, s | MB | read, MB | nothing new, s | build anew, s | read, MB"
             " | increment / build anew | raw data, MB | warehouse, MB |",
             (_increment_row(leads, results) for leads, results in by_size.items()),
         )]  # fmt: skip
-    fits = _table(
+    fits = table(
         "| fitted exponent (1 is proportional) | processor time | wall time | memory |",
         (
             [words, *("" if value is None else f"{value:.2f}" for value in fit.values())]

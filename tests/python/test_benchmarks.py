@@ -1,9 +1,10 @@
 """The benchmark measures what it says: its yardstick makes the same marts, and its measures, ratios and fits are right."""
 
 import math
+import re
 import subprocess
 import sys
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,18 @@ from strategies import company
 
 # The benchmarks are programs of a folder of their own, not part of the package.
 sys.path.append(str(PROJECT / "benchmarks"))
-bench, business_time, contents, measuring, next_load, tables, yardstick = (
+bench, build_profile, business_time, contents, measuring, next_load, tables, yardstick = (
     import_module(name)
-    for name in ("bench", "business_time", "contents", "measure", "next_load", "tables", "yardstick")
+    for name in (
+        "bench",
+        "build_profile",
+        "business_time",
+        "contents",
+        "measure",
+        "next_load",
+        "tables",
+        "yardstick",
+    )
 )
 
 # A run has an id and a beginning of its own.
@@ -237,11 +247,17 @@ def test_the_next_load_is_the_same_for_the_same_data_and_another_the_night_after
 # --- increments -------------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A benchmark of a few leads, after the next load was measured, and its results."""
+    measured = bench.Bench(tmp_path_factory.mktemp("bench"), leads=300, share=0.05)
+    return measured, measured.run(["increment"], 1, lambda text: None)
+
+
 def test_an_increment_that_is_measured_makes_the_marts_that_the_yardstick_makes_of_the_same_files(
-    tmp_path: Path,
+    measured: Any,
 ) -> None:
-    measured = bench.Bench(tmp_path, leads=300, share=0.05)
-    found = measured.run(["increment"], 1, lambda text: None)
+    measured, found = measured
     assert found["increment"].told["rows"] > 100
     connection = duckdb.connect()
     yardstick.read_inputs(connection, measured.raw, PROJECT / "seeds/policy")
@@ -423,3 +439,97 @@ def test_the_smoke_run_fails_after_a_slide_and_passes_at_the_recorded_ratio(caps
 
 def test_a_table_tells_the_ratio() -> None:
     assert "1.50 x the yardstick by processor time" in tables.markdown(100_000, results(start=3, build=9, script=4))
+
+
+# --- where the seconds go ---------------------------------------------------------------------------------------------
+
+
+class Log:
+    """Writes events as dbt's log has them, at seconds after midnight."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+
+    def add(self, second: float, name: str, thread: str = "MainThread", **data: Any) -> None:
+        self.events.append({"info": {"name": name, "ts": self.at(second).isoformat(), "thread": thread}, "data": data})
+
+    def statement(self, began: float, over: float, connection: str, sql: str, thread: str) -> None:
+        self.add(began, "SQLQuery", thread, conn_name=connection, sql=sql)
+        self.add(over, "SQLQueryStatus", thread, elapsed=over - began, status="OK")
+
+    def node(self, began: float, compiled: float, over: float, id: str, thread: str) -> None:
+        stamps = [self.at(second).replace(tzinfo=None).isoformat() for second in (began, compiled, over)]
+        info = {"unique_id": id, "node_started_at": stamps[0], "node_finished_at": stamps[2]}
+        timing = [{"name": "compile", "started_at": stamps[0] + "Z", "completed_at": stamps[1] + "Z"}]
+        self.add(over, "NodeFinished", thread, node_info=info, run_result={"timing_info": timing})
+
+    @staticmethod
+    def at(second: float) -> datetime:
+        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=second)
+
+
+def test_the_profile_tells_phases_nodes_statements_and_the_longest_chain() -> None:
+    log = Log()
+    log.add(1, "MainReportVersion")
+    log.add(3, "FoundStats")
+    log.add(3, "ConcurrencyLine", num_threads=2)
+    log.statement(3, 3.5, "list_warehouse", "/* dbt */ select schema_name from schemata", "MainThread")
+    log.add(4, "LogHookEndLine", statement="p.on-run-start.0", execution_time=0.4)
+    log.add(4, "NodeStart", "one")
+    log.statement(5, 7, "model.p.first", "/* dbt */\n-- Grain\ncreate table x as select 1", "one")
+    log.node(4, 4.5, 8, "model.p.first", "one")
+    # Two at once: the engine works for both, from 9 to 12 by the clock.
+    log.statement(9, 11, "model.p.second", "create table y as select 1", "one")
+    log.node(8, 9, 11, "model.p.second", "one")
+    log.statement(10, 12, "test.p.not_null_first.0123456789", "select count(*) from x", "two")
+    log.node(8, 8, 13, "test.p.not_null_first.0123456789", "two")
+    log.add(14, "CommandCompleted")
+    edges = {
+        "model.p.first": ["view.p.between", "test.p.not_null_first.0123456789"],
+        "view.p.between": ["model.p.second"],
+    }
+    found = build_profile.profile(log.events, edges, log.at(0), log.at(15))
+
+    assert list(found.phases.values()) == [1, 2, 1, 9, 1, 1]
+    assert {node.name: (node.seconds, node.compile_seconds, node.sql_seconds) for node in found.nodes} == {
+        "first": (4, 0.5, 2),
+        "second": (3, 1, 2),
+        "not_null_first": (5, 0, 2),
+    }
+    assert {key: (kind.count, kind.seconds) for key, kind in found.statements.items()} == {
+        ("dbt itself", "select schema_name"): (1, 0.5),
+        ("model", "create table"): (2, 4),
+        ("test", "select count"): (1, 2),
+    }
+    assert found.engine_seconds == 2 + 3
+    assert found.hooks == {"p.on-run-start.0": 0.4}
+    assert [node.name for node in found.path] == ["first", "not_null_first"]
+
+    told = build_profile.tell("dbt build", found, cpu_seconds=12, top=1)
+    assert "## dbt build: 15.0 s, processor 12.0 s" in told
+    assert "2 threads have 18.0 s while nodes run (9.0 s by the clock), and use 12.0 s of them (67%)" in told
+    assert "| all | 3 | 12.00 | 1.50 | 6.00 | 2000 |" in told
+    assert "The dearest models, 57% of the seconds of all 2:" in told
+    assert "| others |  | 2 | 2.50 |" in told
+
+
+def test_a_chain_passes_through_what_did_not_run_and_does_not_follow_a_cheaper_way() -> None:
+    nodes = {id: build_profile.Node(id, seconds, 0) for id, seconds in {"m.p.a": 1, "m.p.b": 5, "m.p.c": 2}.items()}
+    edges = {"m.p.a": ["m.p.skipped", "m.p.c"], "m.p.skipped": ["m.p.b"], "m.p.b": [], "m.p.c": []}
+    assert [node.id for node in build_profile.longest_chain(nodes, edges)] == ["m.p.a", "m.p.b"]
+    assert build_profile.longest_chain({}, {}) == []
+
+
+def test_a_log_without_nodes_has_no_profile() -> None:
+    log = Log()
+    log.add(1, "MainReportVersion")
+    with pytest.raises(ValueError, match="no node that ran"):
+        build_profile.profile(log.events, {}, log.at(0), log.at(2))
+
+
+def test_a_real_run_is_profiled(measured: Any) -> None:
+    told = build_profile.Profiler(measured[0], top=5).command("`dbt run`", "run", "--select", "stg_crm__loads+1")
+    assert "stg_crm__loads (" in told
+    assert "stg_crm__clock (" in told
+    assert re.search(r"\| model \| create table \| \d+ \|", told)
+    assert "lead_sla.on-run-start.0" in told
