@@ -63,8 +63,6 @@ def measure(command: Sequence[str], environment: Mapping[str, str], folder: Path
     listener.start()
     output = process.stdout.read()
     listener.join()
-    # Ended, and not yet forgotten by the system: its counters hold those of the children that it waited for.
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     moved = _moved_by(process.pid)
     # Not Popen.wait: this one tells the processor time of the process and of the children that it waited for.
     _, status, used = os.wait4(process.pid, 0)
@@ -129,9 +127,17 @@ def _bytes_of(pid: int) -> int:
 
 
 def _moved_by(pid: int) -> dict[str, float]:
-    """Give the counters of /proc/PID/io in MB: `rchar` and `wchar` are what read and write calls asked for. Empty elsewhere."""
+    """Wait for a child to end, and give the counters of its /proc/PID/io in MB; empty where the system has none.
+
+    `rchar` and `wchar` are what read and write calls asked for, those of the children that it waited for included.
+    """
+    counters = Path(f"/proc/{pid}/io")
+    if not counters.exists():
+        return {}
+    # Ended, but not yet forgotten by the system.
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     try:
-        lines = Path(f"/proc/{pid}/io").read_text().splitlines()
+        lines = counters.read_text().splitlines()
     except OSError:
         return {}
     return {name: int(count) / 1e6 for name, count in (line.split(": ") for line in lines)}
