@@ -303,7 +303,11 @@ def plot(by_size: dict[int, Results], file: Path) -> None:
         altair.Chart(altair.Data(values=[row for row in rows if row["unit"] == unit]))
         .mark_line(point=True)
         .encode(
-            x=altair.X("leads:Q", scale=altair.Scale(type="log"), axis=altair.Axis(format="~s", values=list(by_size))),
+            x=altair.X(
+                "leads:Q",
+                scale=altair.Scale(type="log", nice=False),
+                axis=altair.Axis(format="~s", values=list(by_size)),
+            ),
             y=altair.Y("cost:Q", scale=altair.Scale(type="log"), title=title),
             color=altair.Color("what:N", title=None, sort=[names[name] for name in measured]),
         )
