@@ -1,6 +1,6 @@
 {#- DuckDB reads the landed Parquet files in place, through views that give them the contract's columns. -#}
 {% macro duckdb__prepare_raw_tables() -%}
-    {%- set folder = env_var('LEAD_SLA_RAW', 'data/raw') -%}
+    {%- set folder = duckdb_raw_folder() -%}
     {%- set zone = var('reporting_time_zone') -%}
     {%- if not run_query("select 1 from pg_timezone_names() where name = '" ~ zone | replace("'", "''") ~ "'").rows -%}
         {%- do refuse("var reporting_time_zone is '" ~ zone ~ "', which is no IANA time zone such as Europe/Amsterdam") -%}
@@ -8,19 +8,45 @@
     {%- if not run_query("select 1 from glob('" ~ folder | replace("'", "''") ~ "/**') limit 1").rows -%}
         {%- do refuse("there is no raw folder " ~ folder ~ ", or it is empty: set LEAD_SLA_RAW to the folder with the landed tables, or make sample data with 'lead-sla sample'") -%}
     {%- endif -%}
-    {%- do run_query('create schema if not exists raw') -%}
+    {%- do run_query((['create schema if not exists raw'] + increment_tables()) | join('; ')) -%}
     {%- for table in graph.sources.values() | selectattr('source_name', 'equalto', 'crm') -%}
         {%- do duckdb_prepare_raw_table(folder, table) -%}
     {%- endfor -%}
 {%- endmacro %}
 
+{% macro duckdb_raw_folder() -%}
+    {{ return(env_var('LEAD_SLA_RAW', 'data/raw').rstrip('/')) }}
+{%- endmacro %}
+
+{#- All files of a table, as DuckDB's readers take them. -#}
+{% macro duckdb_raw_files(folder, table) -%}
+    {{ return(dbt.string_literal((folder ~ '/' ~ table.name ~ '/**/*.parquet') | replace("'", "''"))) }}
+{%- endmacro %}
+
+{#- Some files, by rows that begin with their path in the raw folder. -#}
+{% macro duckdb_file_list(folder, rows) -%}
+    {%- set files = [] -%}
+    {%- for row in rows -%}
+        {%- do files.append(dbt.string_literal((folder ~ '/' ~ row[0]) | replace("'", "''"))) -%}
+    {%- endfor -%}
+    {{ return('[' ~ files | join(', ') ~ ']') }}
+{%- endmacro %}
+
+{% macro duckdb_has_landed(folder, table) -%}
+    {{ return(run_query('select 1 from glob(' ~ duckdb_raw_files(folder, table) ~ ') limit 1').rows | length > 0) }}
+{%- endmacro %}
+
 {% macro duckdb_prepare_raw_table(folder, table) -%}
-    {%- set files = (folder ~ '/' ~ table.name ~ '/**/*.parquet') | replace("'", "''") -%}
-    {%- set landed = run_query("select 1 from glob('" ~ files ~ "') limit 1").rows -%}
-    {%- if not landed and not raw_is_optional(table) -%}
+    {%- if not duckdb_has_landed(folder, table) and not raw_is_optional(table) -%}
         {%- do refuse("table " ~ table.name ~ " is missing: there is no Parquet file under " ~ folder ~ "/" ~ table.name ~ "/, and the build cannot do without it", table.name) -%}
     {%- endif -%}
-    {%- set read = "read_parquet('" ~ files ~ "', union_by_name = true, hive_partitioning = false)" -%}
+    {%- do run_query('create or replace view raw.' ~ table.name ~ ' as ' ~ duckdb_raw_query(folder, table)) -%}
+{%- endmacro %}
+
+{#- The rows of some files of a raw table (of all, where none are named), under the names and types of the contract. -#}
+{% macro duckdb_raw_query(folder, table, rows=none) -%}
+    {%- set landed = rows or (rows is none and duckdb_has_landed(folder, table)) -%}
+    {%- set read = "read_parquet(" ~ (duckdb_file_list(folder, rows) if rows else duckdb_raw_files(folder, table)) ~ ", union_by_name = true, hive_partitioning = false)" -%}
     {%- set types = {} -%}
     {%- if landed -%}
         {%- for column in run_query('describe select * from ' ~ read).rows -%}
@@ -43,10 +69,7 @@
         {%- endif -%}
         {%- do selected.append('cast(' ~ ('"' ~ column.name ~ '"' if there else 'null') ~ ' as ' ~ column.data_type ~ ') as ' ~ column.name) -%}
     {%- endfor -%}
-    {%- do run_query(
-        'create or replace view raw.' ~ table.name ~ ' as select ' ~ selected | join(', ')
-        ~ (' from ' ~ read if landed else ' where false')
-    ) -%}
+    {{ return('select ' ~ selected | join(', ') ~ (' from ' ~ read if landed else ' where false')) }}
 {%- endmacro %}
 
 {#- The landed types that can stand for a type of the contract without losing anything. -#}

@@ -7,7 +7,7 @@
     {%- if not run_query("select 1 from pg_timezone_names where name = '" ~ zone ~ "'").rows -%}
         {%- do refuse("var reporting_time_zone is '" ~ var('reporting_time_zone') ~ "', which is no IANA time zone such as Europe/Amsterdam") -%}
     {%- endif -%}
-    {%- set additions = ['create schema if not exists raw'] -%}
+    {%- set additions = ['create schema if not exists raw'] + increment_tables() -%}
     {%- for table in graph.sources.values() | selectattr('source_name', 'equalto', 'crm') -%}
         {%- do additions.extend(postgres_raw_additions(table)) -%}
     {%- endfor -%}

@@ -8,7 +8,9 @@
 
 {#- Postgres takes them by itself, but a minute later. -#}
 {% macro postgres__take_statistics(relation) -%}
-    analyze {{ relation }}
+    {%- if model.config.materialized != 'view' -%}
+        analyze {{ relation }}
+    {%- endif -%}
 {%- endmacro %}
 
 {#- DuckDB needs none of the `indexes` in the models' configurations: it skips what a query does not ask for by itself. -#}

@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
+from datetime import datetime
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
@@ -26,6 +27,7 @@ import yaml
 PROJECT = Path(__file__).resolve().parents[2]
 DATABASE = "compiled"
 AS_OF_MARK = "2001-02-03 04:05:06"
+SINCE_MARK = "2001-02-03 04:05:05"
 ZONE_MARK = "Compiled/Zone"
 CALENDAR_MARK = "compiled_calendar"
 TOLERANCE_MARK = "0.123456"
@@ -43,11 +45,12 @@ class Kind:
     has_as_of: bool
     is_in_utc: bool
     pacing: str
+    is_increment: bool = False
 
     @classmethod
-    def of(cls, settings: Any) -> "Kind":
+    def of(cls, settings: Any, is_increment: bool = False) -> "Kind":
         """The kind of settings that have the attributes of the reference's Settings."""
-        return cls(settings.as_of is not None, settings.reporting_time_zone == "UTC", settings.pacing)
+        return cls(settings.as_of is not None, settings.reporting_time_zone == "UTC", settings.pacing, is_increment)
 
     def variables(self) -> dict[str, Any]:
         """The dbt vars that compile a project of this kind."""
@@ -57,26 +60,40 @@ class Kind:
             "default_calendar": CALENDAR_MARK,
             "pacing": self.pacing,
             "pace_tolerance": float(TOLERANCE_MARK),
+            **({"compile_as_increment": SINCE_MARK} if self.is_increment else {}),
         }
 
 
-KINDS = [Kind(*values) for values in product((True, False), (True, False), ("calendar_days", "business_days"))]
+KINDS = [
+    *(Kind(*values) for values in product((True, False), (True, False), ("calendar_days", "business_days"))),
+    # A run that goes on from an earlier one, always with an `as_of` of its own.
+    *(Kind(True, *values, True) for values in product((True, False), ("calendar_days", "business_days"))),
+]
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model as dbt compiled it."""
+    """A model as dbt compiled it.
+
+    Attributes:
+        is_kept: whether it is kept from run to run: what it holds of the leads of a batch is replaced.
+        also_replaced: conditions on the other rows that a run replaces.
+    """
 
     schema: str
     name: str
     sql: str
+    is_kept: bool = False
+    also_replaced: Sequence[str] = ()
 
-    def sql_for(self, settings: Any) -> str:
-        """The query of the model under settings of the kind that it was compiled for."""
+    def sql_for(self, settings: Any, since: datetime | None = None) -> str:
+        """The query of the model under settings of the kind that it was compiled for, going on from a run as of `since`."""
         sql = self.sql.replace(CALENDAR_MARK, settings.default_calendar).replace(
             ZONE_MARK, settings.reporting_time_zone
         )
         sql = sql.replace(TOLERANCE_MARK, str(settings.pace_tolerance))
+        if since is not None:
+            sql = sql.replace(SINCE_MARK, since.isoformat(sep=" "))
         return sql.replace(AS_OF_MARK, settings.as_of.isoformat(sep=" ")) if settings.as_of is not None else sql
 
 
@@ -140,13 +157,15 @@ def _compile(folder: str) -> None:
     (Path(folder) / "compiled.json").write_text(json.dumps(kinds))
 
 
-def _in_order(nodes: Iterable[Any]) -> list[tuple[str, str, str]]:
+def _in_order(nodes: Iterable[Any]) -> list[tuple[Any, ...]]:
     waiting = {node.unique_id: node for node in nodes}
     models = []
     while waiting:
         for key in sorted(key for key, node in waiting.items() if not waiting.keys() & set(node.depends_on.nodes)):
             node = waiting.pop(key)
-            models.append((node.schema, node.name, node.compiled_code))
+            is_kept = node.config.materialized == "incremental"
+            also_replaced = node.config.get("incremental_predicates") or []
+            models.append((node.schema, node.name, node.compiled_code, is_kept, also_replaced))
     return models
 
 
@@ -219,6 +238,32 @@ def build_models(connection: duckdb.DuckDBPyConnection, settings: Any, models: S
         connection.execute(
             f'create or replace table {DATABASE}.{model.schema}."{model.name}" as {model.sql_for(settings)}'
         )
+
+
+def build_increment(
+    connection: duckdb.DuckDBPyConnection, raw: Tables, new: Tables, settings: Any, since: datetime
+) -> None:
+    """Go on from the build that is there, as a run does that rebuilds what has changed.
+
+    Args:
+        connection: of `connect`, after `build` or another increment, under the same agreement and settings but `as_of`.
+        raw: all rows of the raw tables.
+        new: those of them that the build that is there has not seen, or was not to see yet.
+        settings: an object with the attributes of the reference's Settings; `as_of` is given.
+        since: `as_of` of the build that is there.
+    """
+    for name, columns in raw_columns().items():
+        fill(connection, f"{DATABASE}.raw.{name}", columns, raw.get(name, ()))
+        fill(connection, f"{DATABASE}.raw.new_{name}", columns, new.get(name, ()))
+    for model in compiled()[Kind.of(settings, is_increment=True)]:
+        name, sql = f'{DATABASE}.{model.schema}."{model.name}"', model.sql_for(settings, since)
+        if not model.is_kept:
+            connection.execute(f"create or replace table {name} as {sql}")
+            continue
+        replaced = [f"lead_id in (select lead_id from {DATABASE}.staging.stg_crm__batch)", *model.also_replaced]
+        connection.execute(f"create or replace temp table rows_of_the_batch as {sql}")
+        connection.execute(f"delete from {name} where {' or '.join(f'({each})' for each in replaced)}")
+        connection.execute(f"insert into {name} by name from rows_of_the_batch")
 
 
 def rows_of(connection: duckdb.DuckDBPyConnection, mart: str, database: str = DATABASE) -> list[Row]:

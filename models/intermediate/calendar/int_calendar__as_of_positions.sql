@@ -7,8 +7,8 @@ with calendars as (
     from {{ ref('business_calendars') }} as business_calendars
 ),
 
-windows as (
-    select * from {{ ref('int_calendar__windows') }}
+spans as (
+    select * from {{ ref('int_calendar__spans') }}
 ),
 
 positions as (

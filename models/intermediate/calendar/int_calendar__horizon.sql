@@ -37,6 +37,11 @@ firsts as (
     union all
     select cast(min(target_month) as timestamp) as first_at from marketing_targets
     where target_month <= {{ as_of() }}
+    {% if is_increment() -%}
+        -- The leads that this run does not look at began their history then.
+        union all
+        select first_at from {{ this }}
+    {%- endif %}
 ),
 
 weekly_hours as (
@@ -68,6 +73,7 @@ margins as (
 )
 
 select
+    min(firsts.first_at) as first_at,
     cast(
         {{ dbt.dateadd('day', '-1 * margins.margin_days', dbt.date_trunc('day', 'min(firsts.first_at)')) }} as date
     ) as first_date,

@@ -1,6 +1,6 @@
--- Grain: one row per lead and activity of its history (lead_id, activity_id). An activity of a merged lead is in the
--- history of every lead that its record belongs to, so rows are not additive over leads; over unmerged leads each
--- activity counts once.
+-- Grain: one row per lead and activity of its history that counts for anything (lead_id, activity_id): a conversion, a
+-- touch, an answer, the proof of a stage, or a trigger that a rule names. An activity of a merged lead is in the history of
+-- every lead that its record belongs to, so rows are not additive over leads; over unmerged leads each counts once.
 
 with activities as (
     select * from {{ ref('stg_crm__activities') }}
@@ -14,11 +14,50 @@ journey_stages as (
     select * from {{ ref('journey_stages') }}
 ),
 
+rules as (
+    select * from {{ ref('sales_sla_rules') }}
+),
+
 holders as (
     select * from {{ ref('int_leads__holders') }}
 ),
 
--- What an activity means; a type that the agreement does not know is a `system` one.
+known_types as (
+    select
+        activity_types.activity_type,
+        activity_types.category,
+        activity_types.journey_stage,
+        journey_stages.stage_rank,
+        activity_types.touch_channel
+    from activity_types
+    left join journey_stages
+        on activity_types.journey_stage = journey_stages.journey_stage
+),
+
+named_types as (
+    select known_types.activity_type
+    from known_types
+    where
+        known_types.category in ('conversion', 'touch', 'reply')
+        or known_types.journey_stage is not null
+    union
+    select rules.trigger as activity_type
+    from rules
+),
+
+-- A type that the agreement does not know is a `system` one.
+counting_types as (
+    select
+        named_types.activity_type,
+        coalesce(known_types.category, 'system') as category,
+        known_types.journey_stage,
+        known_types.stage_rank,
+        known_types.touch_channel
+    from named_types
+    left join known_types
+        on named_types.activity_type = known_types.activity_type
+),
+
 typed as (
     select
         activities.activity_id,
@@ -26,23 +65,22 @@ typed as (
         activities.activity_type,
         activities.actor_id,
         activities.occurred_at,
-        coalesce(activity_types.category, 'system') as category,
-        activity_types.journey_stage,
-        journey_stages.stage_rank,
-        activity_types.touch_channel,
-        coalesce(activity_types.category = 'touch', false) and not activities.is_automated as is_touch,
+        counting_types.category,
+        counting_types.journey_stage,
+        counting_types.stage_rank,
+        counting_types.touch_channel,
+        counting_types.category = 'touch' and not activities.is_automated as is_touch,
         activities.outcome
     from activities
-    left join activity_types
-        on activities.activity_type = activity_types.activity_type
-    left join journey_stages
-        on activity_types.journey_stage = journey_stages.journey_stage
+    inner join counting_types
+        on activities.activity_type = counting_types.activity_type
 )
 
 select
     holders.lead_id,
     typed.activity_id,
-    typed.record_lead_id,
+    -- Nearly every activity is on the lead's own record: null costs nothing to keep.
+    nullif(typed.record_lead_id, holders.lead_id) as record_lead_id,
     typed.activity_type,
     typed.category,
     typed.journey_stage,

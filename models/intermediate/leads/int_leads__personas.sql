@@ -16,11 +16,11 @@ personas as (
 version_begins as (
     select
         versions.lead_id,
-        versions.version_number,
+        versions.is_first,
         versions.employee_count,
         versions.updated_at,
         case
-            when versions.version_number = 1 then {{ local_date('leads.created_at') }}
+            when versions.is_first then {{ local_date('leads.created_at') }}
             else {{ local_date('versions.updated_at') }}
         end as begin_date
     from versions
@@ -31,7 +31,7 @@ version_begins as (
 version_personas as (
     select
         version_begins.lead_id,
-        version_begins.version_number,
+        version_begins.is_first,
         version_begins.updated_at,
         coalesce(personas.persona, 'unknown') as persona
     from version_begins
@@ -47,7 +47,7 @@ with_previous as (
         version_personas.*,
         lag(version_personas.persona) over (
             partition by version_personas.lead_id
-            order by version_personas.version_number
+            order by version_personas.updated_at
         ) as previous_persona
     from version_personas
 ),
@@ -56,8 +56,8 @@ changes as (
     select
         lead_id,
         persona,
-        version_number,
-        case when version_number > 1 then updated_at end as valid_from
+        updated_at,
+        case when not is_first then updated_at end as valid_from
     from with_previous
     where previous_persona is null or previous_persona <> persona
 )
@@ -66,5 +66,5 @@ select
     lead_id,
     persona,
     valid_from,
-    lead(valid_from) over (partition by lead_id order by version_number) as valid_to
+    lead(valid_from) over (partition by lead_id order by updated_at) as valid_to
 from changes

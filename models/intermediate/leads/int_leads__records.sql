@@ -8,10 +8,15 @@ with versions as (
 last_kept_versions as (
     select
         lead_id,
-        max(version_number) as version_number
+        max(updated_at) as updated_at
     from versions
     where not is_deleted
     group by lead_id
+),
+
+deleted_leads as (
+    select lead_id from versions
+    where is_current and is_deleted
 ),
 
 -- A lead is deleted since the first of the unbroken run of deleted versions that ends in the current one.
@@ -20,9 +25,11 @@ deletions as (
         versions.lead_id,
         min(versions.updated_at) as deleted_at
     from versions
+    inner join deleted_leads
+        on versions.lead_id = deleted_leads.lead_id
     left join last_kept_versions
         on versions.lead_id = last_kept_versions.lead_id
-    where versions.version_number > coalesce(last_kept_versions.version_number, 0)
+    where last_kept_versions.updated_at is null or versions.updated_at > last_kept_versions.updated_at
     group by versions.lead_id
 )
 

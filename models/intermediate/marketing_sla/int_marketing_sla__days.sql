@@ -1,4 +1,4 @@
--- Grain: one row per day of the Marketing SLA, from the first target or qualified lead to `as_of` (date_day).
+-- Grain: one row per day of the calendars' horizon up to `as_of` (date_day).
 -- `elapsed_days` and `elapsed_share` say how much of the month lies behind at the day's end; on the day of `as_of`, pro
 -- rata.
 
@@ -16,19 +16,6 @@ calendar_days as (
     from {{ ref('int_calendar__days') }} as days
 ),
 
-targets as (
-    select * from {{ ref('int_marketing_sla__targets') }}
-),
-
-qualified as (
-    select * from {{ ref('int_qualification__qualified') }}
-),
-
-leads as (
-    select * from {{ ref('int_leads__leads') }}
-    where not is_merged
-),
-
 windows as (
     select * from {{ ref('int_calendar__windows') }}
 ),
@@ -36,19 +23,6 @@ windows as (
 utc_offsets as (
     select * from {{ ref('int_calendar__utc_offsets') }}
     where time_zone = '{{ var("reporting_time_zone") }}'
-),
-
-firsts as (
-    select min(targets.target_month) as first_date from targets
-    union all
-    select min(qualified.qualified_date) as first_date
-    from qualified
-    inner join leads
-        on qualified.lead_id = leads.lead_id
-),
-
-first_day as (
-    select min(first_date) as first_date from firsts
 ),
 
 business_days as (
@@ -124,7 +98,4 @@ select
         passed.elapsed_days / passed.days_in_month as elapsed_share
     {%- endif %}
 from passed
-cross join first_day
-where
-    passed.date_day >= first_day.first_date
-    and passed.date_day <= passed.as_of_date
+where passed.date_day <= passed.as_of_date

@@ -86,6 +86,6 @@ select
 from passes
 inner join holders
     on
-        passes.record_lead_id = holders.record_lead_id
+        coalesce(passes.record_lead_id, passes.lead_id) = holders.record_lead_id
         and passes.lead_id = holders.lead_id
 where passes.pass_rank = 1

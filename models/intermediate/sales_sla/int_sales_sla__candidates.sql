@@ -1,7 +1,6 @@
 -- Grain: one row per trigger that a rule in force binds (lead_id, rule_id, candidate_number), in the order of time and
 -- activity.
--- Not each one opens an obligation: int_sales_sla__obligations leaves out those that come while an earlier one is
--- running.
+-- Not each one opens an obligation: int_sales_sla__not_opened has those that come while an earlier one is running.
 -- `triggered_position` and `due_position` are microseconds on the rule's clock (macros/calendar/positions.sql).
 
 with triggers as (
@@ -26,6 +25,10 @@ owners as (
 
 rep_calendars as (
     select * from {{ ref('int_calendar__rep_calendars') }}
+),
+
+spans as (
+    select * from {{ ref('int_calendar__spans') }}
 ),
 
 windows as (
@@ -77,35 +80,28 @@ bound as (
         and (cancellations.cancelled_at is null or triggers.triggered_at < cancellations.cancelled_at)
 ),
 
-elapsed_triggers as (
-    select * from bound
-    where clock = 'elapsed'
+positions as (
+    {{ with_rule_position('bound', 'triggered_at', 'triggered_position') }}
+),
+
+targets as (
+    select
+        positions.*,
+        positions.triggered_position + positions.window_microseconds as due_position
+    from positions
 ),
 
 elapsed as (
     select
-        elapsed_triggers.*,
-        {{ elapsed_position('elapsed_triggers.triggered_at') }} as triggered_position,
-        {{ elapsed_position('elapsed_triggers.triggered_at') }}
-        + elapsed_triggers.window_microseconds as due_position,
-        {{ add_microseconds('elapsed_triggers.triggered_at', 'elapsed_triggers.window_microseconds') }} as due_at
-    from elapsed_triggers
-),
-
-business_triggers as (
-    select * from bound
-    where clock = 'business'
-),
-
-business_positions as (
-    {{ with_business_position('business_triggers', 'triggered_at', 'triggered_position') }}
+        targets.*,
+        {{ add_microseconds('targets.triggered_at', 'targets.window_microseconds') }} as due_at
+    from targets
+    where targets.clock = 'elapsed'
 ),
 
 business_targets as (
-    select
-        business_positions.*,
-        business_positions.triggered_position + business_positions.window_microseconds as due_position
-    from business_positions
+    select * from targets
+    where clock = 'business'
 ),
 
 business as (

@@ -1,96 +1,63 @@
 -- Grain: one row per obligation (obligation_id): the facts of one promise of Sales. It holds no status and nothing that
 -- changes with the clock alone: the mart derives that from `as_of` at each run.
--- Positions are microseconds on the rule's clock; `owner_at_due` is null while the deadline lies ahead.
+-- Positions are microseconds on the rule's clock; `owner_at_due` is the owner of today while the deadline lies ahead.
 
-with candidates as (
-    select * from {{ ref('int_sales_sla__candidates') }}
-),
-
-follow_ups as (
+with follow_ups as (
     select * from {{ ref('int_sales_sla__follow_ups') }}
 ),
 
-opened as (
-    select * from {{ ref('int_sales_sla__opened') }}
+not_opened as (
+    select * from {{ ref('int_sales_sla__not_opened') }}
 ),
 
 owners as (
     select * from {{ ref('int_leads__owners') }}
 ),
 
-windows as (
-    select * from {{ ref('int_calendar__windows') }}
+spans as (
+    select * from {{ ref('int_calendar__spans') }}
 ),
 
 obligations as (
     select
-        candidates.lead_id,
-        candidates.rule_id,
-        candidates.rule_valid_from,
-        candidates.trigger_activity_id,
-        candidates.persona,
-        candidates.required_touches,
+        follow_ups.lead_id,
+        follow_ups.rule_id,
+        follow_ups.rule_valid_from,
+        follow_ups.trigger_activity_id,
+        follow_ups.persona,
+        follow_ups.required_touches,
         follow_ups.touches_by_due,
         follow_ups.touches_total,
         follow_ups.satisfying_activity_id,
-        candidates.clock,
-        candidates.calendar_id,
-        candidates.warn_fraction,
-        candidates.owner_at_trigger,
-        case
-            when candidates.due_at <= {{ as_of() }} then coalesce(owners_at_due.owner_id, 'unassigned')
-        end as owner_at_due,
-        candidates.triggered_at,
-        candidates.due_at,
+        follow_ups.clock,
+        follow_ups.calendar_id,
+        follow_ups.warn_fraction,
+        follow_ups.owner_at_trigger,
+        owners_at_due.owner_id as owner_at_due,
+        follow_ups.triggered_at,
+        follow_ups.due_at,
         follow_ups.satisfied_at,
         -- Cancellation touches nothing that was satisfied before it.
-        case when follow_ups.satisfied_at is null then candidates.cancelled_at end as cancelled_at,
-        case when follow_ups.satisfied_at is null then candidates.cancel_reason end as cancel_reason,
-        coalesce(follow_ups.satisfied_at, candidates.cancelled_at) as ended_at,
-        candidates.triggered_position,
-        candidates.due_position
-    from opened
-    inner join candidates
+        case when follow_ups.satisfied_at is null then follow_ups.cancelled_at end as cancelled_at,
+        case when follow_ups.satisfied_at is null then follow_ups.cancel_reason end as cancel_reason,
+        coalesce(follow_ups.satisfied_at, follow_ups.cancelled_at) as ended_at,
+        follow_ups.triggered_position,
+        follow_ups.due_position
+    from follow_ups
+    left join not_opened
         on
-            opened.lead_id = candidates.lead_id
-            and opened.rule_id = candidates.rule_id
-            and opened.candidate_number = candidates.candidate_number
-    inner join follow_ups
-        on
-            opened.lead_id = follow_ups.lead_id
-            and opened.rule_id = follow_ups.rule_id
-            and opened.candidate_number = follow_ups.candidate_number
+            follow_ups.lead_id = not_opened.lead_id
+            and follow_ups.rule_id = not_opened.rule_id
+            and follow_ups.candidate_number = not_opened.candidate_number
     left join owners as owners_at_due
         on
-            candidates.lead_id = owners_at_due.lead_id
-            and {{ holds_at('owners_at_due', 'candidates.due_at') }}
+            follow_ups.lead_id = owners_at_due.lead_id
+            and {{ holds_at('owners_at_due', 'follow_ups.due_at') }}
+    where not_opened.lead_id is null
 ),
 
-elapsed_obligations as (
-    select * from obligations
-    where clock = 'elapsed'
-),
-
-elapsed as (
-    select
-        elapsed_obligations.*,
-        {{ elapsed_position('elapsed_obligations.ended_at') }} as ended_position
-    from elapsed_obligations
-),
-
-business_obligations as (
-    select * from obligations
-    where clock = 'business'
-),
-
-business as (
-    {{ with_business_position('business_obligations', 'ended_at', 'ended_position') }}
-),
-
-both_clocks as (
-    select * from elapsed
-    union all
-    select * from business
+with_end as (
+    {{ with_rule_position('obligations', 'ended_at', 'ended_position') }}
 )
 
 select
@@ -100,7 +67,7 @@ select
     trigger_activity_id,
     satisfying_activity_id,
     coalesce(owner_at_trigger, 'unassigned') as owner_at_trigger,
-    owner_at_due,
+    coalesce(owner_at_due, 'unassigned') as owner_at_due,
     persona,
     clock,
     calendar_id,
@@ -117,4 +84,4 @@ select
     due_at,
     satisfied_at,
     cancelled_at
-from both_clocks
+from with_end

@@ -49,7 +49,8 @@ first_activities as (
     select
         activities.lead_id,
         min(case when activities.category = 'conversion' then activities.occurred_at end) as first_conversion_at,
-        min(case when activities.is_touch then activities.occurred_at end) as first_touch_at
+        min(case when activities.is_touch then activities.occurred_at end) as first_touch_at,
+        min(case when activities.is_contact then activities.occurred_at end) as first_contact_at
     from activities
     group by activities.lead_id
 ),
@@ -64,6 +65,15 @@ wins as (
         on deals.lead_id = leads.lead_id
     where leads.merged_at is null or deals.won_at < leads.merged_at
     group by deals.lead_id
+),
+
+sales as (
+    select
+        deals.lead_id,
+        count(*) as deal_count,
+        sum(case when deals.won_at is not null then deals.amount_usd end) as won_value_usd
+    from deals
+    group by deals.lead_id
 )
 
 select
@@ -75,10 +85,13 @@ select
     cancellations.cancel_reason,
     qualified.lead_id is not null as is_qualified,
     leads.is_merged,
+    cast(coalesce(sales.deal_count, 0) as bigint) as deal_count,
+    cast(sales.won_value_usd as decimal(18, 2)) as won_value_usd,
     leads.created_at,
     qualified.qualified_at,
     first_activities.first_conversion_at,
     first_activities.first_touch_at,
+    first_activities.first_contact_at,
     wins.won_at,
     cancellations.cancelled_at
 from leads
@@ -96,5 +109,7 @@ left join first_activities
     on leads.lead_id = first_activities.lead_id
 left join wins
     on leads.lead_id = wins.lead_id
+left join sales
+    on leads.lead_id = sales.lead_id
 left join cancellations
     on leads.lead_id = cancellations.lead_id

@@ -1,7 +1,7 @@
 -- Grain: one row per touch (activity_id) of a lead. Touches of merged leads stand under the survivor.
 
-with activities as (
-    select * from {{ ref('int_leads__activities') }}
+with touches as (
+    select * from {{ ref('int_sales_sla__touches') }}
 ),
 
 leads as (
@@ -9,20 +9,15 @@ leads as (
 )
 
 select
-    activities.activity_id,
-    activities.lead_id,
-    activities.actor_id as rep_id,
-    activities.touch_channel,
-    row_number() over (
-        partition by activities.lead_id
-        order by activities.occurred_at, activities.activity_id
-    ) as touch_number,
-    activities.is_contact as is_connected,
-    activities.occurred_at,
-    {{ local_date('activities.occurred_at') }} as occurred_date
-from activities
+    touches.activity_id,
+    touches.lead_id,
+    touches.actor_id as rep_id,
+    touches.touch_channel,
+    touches.touch_number,
+    touches.is_contact as is_connected,
+    touches.occurred_at,
+    {{ local_date('touches.occurred_at') }} as occurred_date
+from touches
 inner join leads
-    on activities.lead_id = leads.lead_id
-where
-    activities.is_touch
-    and not leads.is_merged
+    on touches.lead_id = leads.lead_id
+where not leads.is_merged

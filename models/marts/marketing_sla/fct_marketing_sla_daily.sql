@@ -2,7 +2,7 @@
 -- `credited_value_usd` are additive over days, and nothing is additive over personas together with `all`.
 -- Deviation from the ideal line in either direction hurts Sales: `behind` starves it, `ahead` floods it.
 
-with days as (
+with all_days as (
     select * from {{ ref('int_marketing_sla__days') }}
 ),
 
@@ -24,6 +24,23 @@ targets as (
 
 personas as (
     select distinct persona from buyer_matrix
+),
+
+firsts as (
+    select min(targets.target_month) as first_date from targets
+    union all
+    select min(qualified_leads.qualified_date) as first_date from qualified_leads
+),
+
+first_day as (
+    select min(first_date) as first_date from firsts
+),
+
+days as (
+    select all_days.*
+    from all_days
+    inner join first_day
+        on all_days.date_day >= first_day.first_date
 ),
 
 qualified_by_day as (

@@ -6,27 +6,6 @@
 with leads as (
     select * from {{ ref('dim_leads') }}
     where not is_merged
-),
-
-activities as (
-    select * from {{ ref('int_leads__activities') }}
-),
-
-lead_deals as (
-    select * from {{ ref('int_leads__deals') }}
-),
-
-contacts as (
-    select distinct lead_id from activities
-    where is_contact
-),
-
-deals as (
-    select
-        lead_deals.lead_id,
-        sum(case when lead_deals.won_at is not null then lead_deals.amount_usd end) as won_value_usd
-    from lead_deals
-    group by lead_deals.lead_id
 )
 
 select
@@ -36,13 +15,9 @@ select
     count(*) as leads,
     count(leads.qualified_at) as qualified,
     count(leads.first_touch_at) as touched,
-    count(contacts.lead_id) as contacted,
-    count(deals.lead_id) as deals,
+    count(leads.first_contact_at) as contacted,
+    count(case when leads.deal_count > 0 then 1 end) as deals,
     count(leads.won_at) as won,
-    cast(coalesce(sum(deals.won_value_usd), 0) as decimal(18, 2)) as won_value_usd
+    cast(coalesce(sum(leads.won_value_usd), 0) as decimal(18, 2)) as won_value_usd
 from leads
-left join contacts
-    on leads.lead_id = contacts.lead_id
-left join deals
-    on leads.lead_id = deals.lead_id
 group by 1, 2, 3

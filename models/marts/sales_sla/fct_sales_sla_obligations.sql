@@ -1,14 +1,14 @@
 -- Grain: one row per obligation (obligation_id): one promise of Sales to one lead. Status, responsible rep and minutes
 -- are derived here, and only here, from the kept facts and `as_of`.
 -- Minutes run on the rule's clock and are not additive.
+{%- do batch() %}
 
 with obligations as (
     select * from {{ ref('int_sales_sla__obligations') }}
-),
-
-owners as (
-    select * from {{ ref('int_leads__owners') }}
-    where valid_to is null
+    {% if is_increment() -%}
+        -- Besides the leads of the batch, what changes with the clock alone.
+        where ended_position is null or lead_id in {{ batch() }}
+    {%- endif %}
 ),
 
 as_of_positions as (
@@ -23,7 +23,7 @@ on_the_clock as (
     select
         obligations.*,
         -- The owner at the deadline is responsible; while it lies ahead, the owner of today.
-        coalesce(obligations.owner_at_due, owners.owner_id, 'unassigned') as responsible_rep_id,
+        obligations.owner_at_due as responsible_rep_id,
         case
             when obligations.clock = 'elapsed' then {{ elapsed_position('clock.as_of') }}
             else as_of_positions.as_of_position
@@ -31,8 +31,6 @@ on_the_clock as (
         clock.as_of
     from obligations
     cross join clock
-    left join owners
-        on obligations.lead_id = owners.lead_id
     left join as_of_positions
         on obligations.calendar_id = as_of_positions.calendar_id
 ),

@@ -20,8 +20,8 @@ rep_calendars as (
     select * from {{ ref('int_calendar__rep_calendars') }}
 ),
 
-windows as (
-    select * from {{ ref('int_calendar__windows') }}
+spans as (
+    select * from {{ ref('int_calendar__spans') }}
 ),
 
 conversions as (

@@ -3,18 +3,44 @@
 -- comes back.
 
 with raw_activities as (
-    select * from {{ source('crm', 'activities') }}
+    {{ rows_of_the_batch('activities', id='activity_id') }}
+),
+
+visible as (
+    select * from raw_activities
+    where _loaded_at <= {{ as_of() }}
+),
+
+-- Nearly every activity has one version: only the others are ranked.
+repeated as (
+    select activity_id
+    from visible
+    group by activity_id
+    having count(*) > 1
+),
+
+ranked as (
+    select
+        visible.*,
+        row_number() over (
+            partition by visible.activity_id
+            order by visible._loaded_at desc
+        ) as load_rank
+    from visible
+    inner join repeated
+        on visible.activity_id = repeated.activity_id
 ),
 
 versions as (
     select
-        raw_activities.*,
-        row_number() over (
-            partition by raw_activities.activity_id
-            order by raw_activities._loaded_at desc
-        ) as load_rank
-    from raw_activities
-    where raw_activities._loaded_at <= {{ as_of() }}
+        visible.*,
+        1 as load_rank
+    from visible
+    left join repeated
+        on visible.activity_id = repeated.activity_id
+    where repeated.activity_id is null
+    union all
+    select * from ranked
 )
 
 select
@@ -32,3 +58,4 @@ where
     load_rank = 1
     and not coalesce(is_deleted, false)
     and occurred_at <= {{ as_of() }}
+    and {{ is_in_the_batch('lead_id') }}

@@ -2,7 +2,7 @@
 -- load wins.
 
 with raw_owner_changes as (
-    select * from {{ source('crm', 'owner_changes') }}
+    {{ rows_of_the_batch('owner_changes') }}
 ),
 
 versions as (

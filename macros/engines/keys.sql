@@ -1,0 +1,37 @@
+{#-
+  DuckDB would keep an index for a primary key, which costs more than the rest of a large fact, and cannot replace rows of one
+  key within a transaction. So what is kept from run to run has its key checked by a query instead (`check_key`), in the
+  transaction that writes it: rows that break it leave the table as it was, just as a constraint's would.
+-#}
+{% macro duckdb__get_table_columns_and_constraints() -%}
+    {%- set kinds = ['primary_key'] if model.config.materialized == 'incremental' else [] -%}
+    {%- set columns = adapter.render_raw_columns_constraints(raw_columns=model.columns) -%}
+    {%- set constraints = adapter.render_raw_model_constraints(raw_constraints=model.constraints | rejectattr('type', 'in', kinds) | list) -%}
+    ({{ (columns + constraints) | join(', ') }})
+{%- endmacro %}
+
+{#- A post-hook: checks the key of a kept model where the engine does not. -#}
+{% macro check_key(relation) -%}
+    {{ return(adapter.dispatch('check_key', 'lead_sla')(relation)) }}
+{%- endmacro %}
+
+{% macro default__check_key(relation) -%}
+{%- endmacro %}
+
+{% macro duckdb__check_key(relation) -%}
+    {%- set keys = model.constraints | selectattr('type', 'equalto', 'primary_key') | list -%}
+    {%- if keys and model.config.materialized == 'incremental' and execute -%}
+        {%- set key = keys[0].columns | join(', ') -%}
+        select error('Constraint Error: ' || {{ dbt.string_literal(model.name ~ ' has more than one row of ' ~ key ~ ' ') }} || min(key))
+        from (
+            select any_value(concat_ws(', ', {{ key }})) as key
+            from {{ relation }}
+            {% if is_increment() -%}
+                where ({{ key }}) in (select ({{ key }}) from {{ relation }} where lead_id in {{ batch_relation() }})
+            {% endif -%}
+            group by {{ key }}
+            having count(*) > 1
+        )
+        having count(*) > 0
+    {%- endif -%}
+{%- endmacro %}

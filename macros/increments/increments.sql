@@ -1,0 +1,198 @@
+{#-
+  A run rebuilds leads, not rows. The facts that are kept from run to run (the incremental models) forget everything of the
+  leads of the batch (stg_crm__batch), and get it anew; staging and the intermediate models are the work of one run, and hold
+  the leads of its batch alone. So every model is written as though the batch were all there is.
+
+  What has been done stands in small tables of schema `increments`:
+    opened  one row: the batch that is being made, and why it is as it is
+    runs    every batch that was made: its `as_of`, what it worked by, from which run it went on, whether it holds every lead
+    landed  what each of these runs found in the raw tables (macros/engines/landed.sql says in which parts)
+    done    which of these runs each kept model has got to, written in the transaction that writes its rows
+  The next batch begins where the model that is furthest behind has got to. So a run that breaks off between two models
+  leaves nothing to mend: leads that are rebuilt twice come out the same.
+-#}
+
+{#- The statements that make the tables, before a run. -#}
+{% macro increment_tables() -%}
+    {%- set text, run = dbt.type_string(), 'run_number integer, as_of timestamp, worked_by ' ~ dbt.type_string() ~ ', since_run integer, since_as_of timestamp, is_full boolean, reason ' ~ dbt.type_string() -%}
+    {{ return([
+        'create schema if not exists increments',
+        'create table if not exists increments.opened (' ~ run ~ ')',
+        'create table if not exists increments.runs (' ~ run ~ ')',
+        'create table if not exists increments.landed (run_number integer, table_name ' ~ text ~ ', part ' ~ text ~ ', mark ' ~ text ~ ', newest_loaded_at timestamp)',
+        'create table if not exists increments.done (model_name ' ~ text ~ ', run_number integer)',
+    ]) }}
+{%- endmacro %}
+
+{#- The models that are kept from run to run. -#}
+{% macro kept_models() -%}
+    {{ return(graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | selectattr('config.materialized', 'equalto', 'incremental') | list) }}
+{%- endmacro %}
+
+{#- What the kept facts are made by: the seeds of the agreement but the targets of Marketing, which the daily mart alone reads. -#}
+{% macro seeds_of_kept_facts() -%}
+    {{ return([
+        ref('personas'), ref('journey_stages'), ref('activity_types'), ref('buyer_matrix'), ref('lead_values'),
+        ref('sales_sla_rules'), ref('business_calendars'), ref('holidays'),
+    ]) }}
+{%- endmacro %}
+
+{#-
+  Opens the batch of this run: finds out from which run it goes on, or why every lead has to be rebuilt, and says so before
+  anything is. For stg_crm__batch alone, which closes it when it is made (`note_batch`). Returns whether it holds every lead.
+-#}
+{% macro open_batch() -%}
+    {%- set seeds = seeds_of_kept_facts() -%}
+    {%- set clock = ref('stg_crm__clock') -%}
+    {%- if is_real_run() -%}
+        {%- set number = run_query('select coalesce(max(run_number), 0) + 1 from increments.runs').rows[0][0] | int -%}
+        {%- set as_of = instant_as_text(run_query('select ' ~ timestamp_text('as_of') ~ ' from ' ~ clock).rows[0][0]) -%}
+        {%- set worked_by = what_is_worked_by(seeds) -%}
+        {%- set last = last_run_done_by_all() -%}
+        {%- do run_query('delete from increments.landed where run_number >= ' ~ number) -%}
+        {%- do note_what_landed(number, as_of) -%}
+        {%- set reason = why_everything(last, worked_by, as_of, number) -%}
+        {%- set row = [
+            number,
+            'cast(' ~ (dbt.string_literal(as_of) if as_of else 'null') ~ ' as timestamp)',
+            dbt.string_literal(tojson(worked_by) | replace("'", "''")),
+            'null' if reason else last.run_number,
+            'cast(' ~ ('null' if reason else dbt.string_literal(last.as_of)) ~ ' as timestamp)',
+            'true' if reason else 'false',
+            dbt.string_literal(reason | replace("'", "''")),
+        ] -%}
+        {%- do run_query('delete from increments.opened') -%}
+        {%- do run_query('insert into increments.opened values (' ~ row | join(', ') ~ ')') -%}
+        {%- for table in ['runs', 'landed', 'done'] if last is not none -%}
+            {%- do run_query('delete from increments.' ~ table ~ ' where run_number < ' ~ last.run_number) -%}
+        {%- endfor -%}
+        {%- if not reason -%}
+            {%- do prepare_new_rows(last.run_number, last.as_of, number) -%}
+        {%- elif last is not none -%}
+            {%- do log('[increment] every lead is rebuilt: ' ~ reason, info=true) -%}
+        {%- endif -%}
+        {{ return(reason != '') }}
+    {%- endif -%}
+    {{ return(not var('compile_as_increment', false)) }}
+{%- endmacro %}
+
+{#- The batch is made: a post-hook of stg_crm__batch. -#}
+{% macro note_batch() -%}
+    insert into increments.runs select * from increments.opened
+{%- endmacro %}
+
+{#- The newest run that every kept model has got to: its number, `as_of` and what it worked by; none where one has got to none. -#}
+{% macro last_run_done_by_all() -%}
+    {%- set done = {} -%}
+    {%- for row in run_query('select model_name, max(run_number) from increments.done group by model_name').rows -%}
+        {%- do done.update({row[0]: row[1] | int}) -%}
+    {%- endfor -%}
+    {%- set numbers = [] -%}
+    {%- for node in kept_models() -%}
+        {%- do numbers.append(done.get(node.name, 0) if adapter.get_relation(node.database, node.schema, node.alias) else 0) -%}
+    {%- endfor -%}
+    {%- set found = run_query(
+        'select run_number, ' ~ timestamp_text('as_of') ~ ', worked_by from increments.runs where run_number = ' ~ (numbers | min)
+    ).rows -%}
+    {{ return({'run_number': found[0][0] | int, 'as_of': instant_as_text(found[0][1]), 'worked_by': fromjson(found[0][2])} if found else none) }}
+{%- endmacro %}
+
+{#- dbt makes instants of texts that look like one. -#}
+{% macro instant_as_text(value) -%}
+    {{ return(value | string if value else none) }}
+{%- endmacro %}
+
+{#- Why every lead has to be rebuilt, as the end of a sentence; empty where what is new is enough. -#}
+{% macro why_everything(last, worked_by, as_of, number) -%}
+    {%- if flags.FULL_REFRESH -%}
+        {{ return('a full refresh was asked for') }}
+    {%- elif last is none -%}
+        {{ return('a kept model has not been built before') }}
+    {%- elif not as_of or not last.as_of -%}
+        {{ return('nothing had been loaded') }}
+    {%- elif as_of < last.as_of -%}
+        {{ return('as_of moves back from ' ~ last.as_of ~ ' to ' ~ as_of) }}
+    {%- endif -%}
+    {%- set changed = [] -%}
+    {%- for what, mark in worked_by.items() if last.worked_by.get(what) != mark -%}
+        {%- do changed.append(what) -%}
+    {%- endfor -%}
+    {%- if changed -%}
+        {{ return(changed | join(', ') ~ (' has' if changed | length == 1 else ' have') ~ ' changed since the last run') }}
+    {%- endif -%}
+    {{ return(what_is_gone(last.run_number, last.as_of, number)) }}
+{%- endmacro %}
+
+{#- What the kept facts are made by, besides the raw tables: a mapping of its name to the mark by which a change is seen. -#}
+{% macro what_is_worked_by(seeds) -%}
+    {%- set marks = {} -%}
+    {%- for seed in seeds -%}
+        {%- set lines = [] -%}
+        {%- for row in run_query('select * from ' ~ seed).rows -%}
+            {%- do lines.append(row.values() | map('string') | join('|')) -%}
+        {%- endfor -%}
+        {%- do marks.update({'seed ' ~ seed.identifier: local_md5(lines | sort | join('\n'))}) -%}
+    {%- endfor -%}
+    {%- for name in ['reporting_time_zone', 'default_calendar'] -%}
+        {%- do marks.update({'var ' ~ name: var(name) | string}) -%}
+    {%- endfor -%}
+    {%- set code = [] -%}
+    {%- for node in graph.nodes.values() if node.resource_type == 'model' -%}
+        {%- do code.append(node.name ~ ' ' ~ node.checksum.checksum) -%}
+    {%- endfor -%}
+    {%- for name, macro in context[project_name].items() -%}
+        {%- do code.append(name ~ ' ' ~ macro.macro.macro_sql) -%}
+    {%- endfor -%}
+    {%- do marks.update({'the code of the project': local_md5(code | sort | join('\n'))}) -%}
+    {{ return(marks) }}
+{%- endmacro %}
+
+{#- Whether models are built: not in a compilation, and not in a unit test. -#}
+{% macro is_real_run() -%}
+    {{ return(execute and flags.WHICH in ['build', 'run'] and model.resource_type == 'model') }}
+{%- endmacro %}
+
+{#- Whether the last batch holds every lead. -#}
+{% macro batch_is_full() -%}
+    {%- set rows = run_query('select is_full from increments.runs order by run_number desc limit 1').rows -%}
+    {{ return(not rows or rows[0][0]) }}
+{%- endmacro %}
+
+{#- dbt asks this of an incremental model. It is made anew where the batch is everything, and never where it is not: it would lose all other leads. -#}
+{% macro should_full_refresh() -%}
+    {%- if not is_real_run() or model.config.materialized != 'incremental' -%}
+        {{ return(flags.FULL_REFRESH) }}
+    {%- endif -%}
+    {%- set is_full = batch_is_full() -%}
+    {%- if flags.FULL_REFRESH and not is_full -%}
+        {{ exceptions.raise_compiler_error(
+            model.name ~ ' cannot be refreshed alone: the models before it hold the leads of the last run only.'
+            ~ ' Refresh the whole project: dbt build --full-refresh'
+        ) }}
+    {%- endif -%}
+    {{ return(is_full) }}
+{%- endmacro %}
+
+{#- A kept model has got to the end of this batch: a post-hook, in the transaction that writes its rows. -#}
+{% macro note_increment() -%}
+    {%- if model.config.materialized == 'incremental' -%}
+        insert into increments.done
+        select {{ dbt.string_literal(model.name) }}, max(run_number) from increments.runs
+    {%- endif -%}
+{%- endmacro %}
+
+{#-
+  The incremental strategy of the kept models: what they hold of the leads of the batch is replaced, and so are the rows that
+  a model's `incremental_predicates` name, which change with the clock alone.
+-#}
+{% macro get_incremental_replace_leads_sql(arg_dict) -%}
+    {%- set columns = get_quoted_csv(arg_dict.dest_columns | map(attribute='name')) -%}
+    delete from {{ arg_dict.target_relation }}
+    where
+        lead_id in {{ batch_relation() }}
+        {% for predicate in arg_dict.incremental_predicates or [] -%}
+            or ({{ predicate }})
+        {% endfor %};
+    insert into {{ arg_dict.target_relation }} ({{ columns }})
+    select {{ columns }} from {{ arg_dict.temp_relation }}
+{%- endmacro %}
