@@ -400,6 +400,7 @@ def main() -> int:
     work.mkdir(parents=True, exist_ok=True)
     bench = Bench(work.resolve(), chosen.leads, memory_limit=chosen.memory_limit)
     profiler = Profiler(bench, chosen.top)
+    status, told = 0, []
     try:
         if chosen.warehouse:
             bench.begin(sample=False)
@@ -407,10 +408,12 @@ def main() -> int:
                 "LEAD_SLA_WAREHOUSE": str(chosen.warehouse.resolve()),
                 "LEAD_SLA_RAW": str(chosen.raw.resolve()),
             }
-            told = [profiler.start(), profiler.command("`dbt run`", "run"), profiler.command("`dbt build`", "build")]
+            told.append(profiler.start())
+            told.append(profiler.command("`dbt run`", "run"))
+            told.append(profiler.command("`dbt build`", "build"))
         else:
             bench.begin()
-            told = [profiler.start()]
+            told.append(profiler.start())
             bench.dbt("seed")
             told.append(profiler.command("`dbt run` on a new warehouse", "run"))
             told.append(profiler.command("`dbt run` with nothing new", "run"))
@@ -418,8 +421,9 @@ def main() -> int:
             told.append(profiler.command("`dbt run` after the next load", "run"))
             told.append(profiler.command("`dbt build`, every test", "build"))
     except CommandFailed as error:
+        # What was told by then is worth reading.
         print(error, file=sys.stderr)
-        return 2
+        status = 2
     finally:
         if not chosen.work:
             shutil.rmtree(work, ignore_errors=True)
@@ -428,7 +432,7 @@ def main() -> int:
     chosen.out.mkdir(parents=True, exist_ok=True)
     (chosen.out / "profile.md").write_text(text)
     print(f"\n{text}")
-    return 0
+    return status
 
 
 if __name__ == "__main__":

@@ -422,7 +422,7 @@ select
     lead,
     min(occurred_at) filter (where is_conversion) as first_conversion_at,
     min(occurred_at) filter (where is_touch) as first_touch_at,
-    bool_or(is_contact) as is_contacted
+    min(occurred_at) filter (where is_contact) as first_contact_at
 from activities
 group by lead;
 
@@ -554,19 +554,26 @@ select
     l.cancel_reason,
     q.lead is not null as is_qualified,
     l.is_merged,
+    coalesce(d.deal_count, 0) as deal_count,
+    cast(d.won_value_usd as decimal(18, 2)) as won_value_usd,
     l.created_at,
     q.qualified_at,
     f.first_conversion_at,
     f.first_touch_at,
+    f.first_contact_at,
     w.won_at,
-    l.cancelled_at,
-    coalesce(f.is_contacted, false) as is_contacted
+    l.cancelled_at
 from leads as l
 left join (from personas where valid_to is null) as p using (lead)
 left join (from owners where valid_to is null) as o using (lead)
 left join (select lead, arg_max(journey_stage, stage_rank) as journey_stage from stages group by lead) as s using (lead)
 left join qualified as q using (lead)
 left join firsts as f using (lead)
+left join (
+    select lead, count(*) as deal_count, sum(amount) filter (where won_at is not null) as won_value_usd
+    from deals
+    group by lead
+) as d using (lead)
 -- What is won after a lead was merged is won on the survivor.
 left join (
     select d.lead, min(d.won_at) as won_at
@@ -577,25 +584,22 @@ left join (
 ) as w using (lead);
 
 create or replace table marts.dim_leads as
-select * exclude (lead, is_contacted) from persons;
+select * exclude (lead) from persons;
 
 create or replace table marts.fct_funnel_monthly as
 select
-    cast(date_trunc('month', local_date(p.created_at)) as date) as created_month,
-    p.persona,
-    p.lead_source,
+    cast(date_trunc('month', local_date(created_at)) as date) as created_month,
+    persona,
+    lead_source,
     count(*) as leads,
-    count(p.qualified_at) as qualified,
-    count(p.first_touch_at) as touched,
-    count(*) filter (where p.is_contacted) as contacted,
-    count(d.lead) as deals,
-    count(p.won_at) as won,
-    cast(coalesce(sum(d.won_value_usd), 0) as decimal(18, 2)) as won_value_usd
-from persons as p
-left join (
-    select lead, sum(amount) filter (where won_at is not null) as won_value_usd from deals group by lead
-) as d using (lead)
-where not p.is_merged
+    count(qualified_at) as qualified,
+    count(first_touch_at) as touched,
+    count(first_contact_at) as contacted,
+    count(*) filter (where deal_count > 0) as deals,
+    count(won_at) as won,
+    cast(coalesce(sum(won_value_usd), 0) as decimal(18, 2)) as won_value_usd
+from persons
+where not is_merged
 group by all;
 
 -- --- Business time -------------------------------------------------------------------------------------------------------
