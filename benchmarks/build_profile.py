@@ -82,6 +82,7 @@ class Profile:
         hooks: seconds of each hook at the start and the end of the run.
         statements: by what sent them (`model`, `test`, `dbt itself`...) and their first two words.
         threads: how many nodes dbt runs at once.
+        cpu_seconds: the processor time of dbt's process, as it tells itself.
         engine_seconds: by the clock, how long the engine had any statement of a node at all.
         path: the nodes of the longest chain, each waiting for the one before it, first to last.
     """
@@ -91,6 +92,7 @@ class Profile:
     hooks: dict[str, float]
     statements: dict[tuple[str, str], Statements]
     threads: int
+    cpu_seconds: float
     engine_seconds: float
     path: list[Node] = field(default_factory=list)
 
@@ -122,7 +124,7 @@ def profile(
     sent: dict[str, tuple[datetime, str, str]] = {}
     busy: list[tuple[datetime, datetime]] = []
     of_connection: defaultdict[str, Statements] = defaultdict(Statements)
-    threads = 1
+    threads, cpu_seconds = 1, 0.0
     for event in events:
         info, data = event["info"], event["data"]
         name, at = info["name"], datetime.fromisoformat(info["ts"])
@@ -145,6 +147,8 @@ def profile(
                 hooks[data["statement"]] = data["execution_time"]
             case "ConcurrencyLine":
                 threads = data["num_threads"]
+            case "ResourceReport":
+                cpu_seconds = data["process_user_time"] + data["process_kernel_time"]
     if not nodes:
         raise ValueError("dbt's log tells of no node that ran")
     for node in nodes.values():
@@ -166,6 +170,7 @@ def profile(
         hooks=hooks,
         statements=dict(statements),
         threads=threads,
+        cpu_seconds=cpu_seconds,
         engine_seconds=_covered(busy),
         path=longest_chain(nodes, edges),
     )
@@ -245,20 +250,19 @@ def read_edges(target: Path, with_tests: bool) -> dict[str, list[str]]:
 # --- tables -----------------------------------------------------------------------------------------------------------
 
 
-def tell(title: str, found: Profile, cpu_seconds: float, top: int) -> str:
+def tell(title: str, found: Profile, top: int) -> str:
     """Give a profile as Markdown.
 
     Args:
         title: what was profiled.
         found: the profile.
-        cpu_seconds: the processor time of the whole command.
         top: how many of the dearest nodes, and of the statements, are named.
     """
     whole = sum(found.phases.values())
     span, used = found.phases["nodes"], sum(node.seconds for node in found.nodes)
     sql = sum(node.sql_seconds for node in found.nodes)
     path = sum(node.seconds for node in found.path)
-    lines = [f"## {title}: {whole:.1f} s, processor {cpu_seconds:.1f} s", ""]
+    lines = [f"## {title}: {whole:.1f} s, processor {found.cpu_seconds:.1f} s", ""]
     lines += table(
         "| phase | s | share |",
         ([phase, f"{seconds:.2f}", f"{seconds / whole:.0%}"] for phase, seconds in found.phases.items()),
@@ -351,24 +355,30 @@ class Profiler:
 
     def __init__(self, bench: Bench, top: int) -> None:
         self.bench, self.top = bench, top
+        self.failures: list[str] = []
         self.logs, self.target = bench.folder / "profile_logs", Path(bench.environment["DBT_TARGET_PATH"])
 
     def command(self, title: str, *arguments: str) -> str:
-        """Run a dbt command, and give its profile as Markdown."""
+        """Run a dbt command, and give its profile as Markdown. A test that fails is in `failures`, and costs what it costs.
+
+        Raises:
+            CommandFailed: it failed before any node ran.
+        """
         print(f"  {title}", file=sys.stderr, flush=True)
         shutil.rmtree(self.logs, ignore_errors=True)
         log = ("--log-path", str(self.logs), "--log-level-file", "debug", "--log-format-file", "json")
-        started = datetime.now(UTC)
-        cost = self.bench.dbt(*log, "--log-file-max-bytes", "0", *arguments)
+        started, failed = datetime.now(UTC), None
+        try:
+            self.bench.dbt(*log, "--log-file-max-bytes", "0", *arguments)
+        except CommandFailed as error:
+            failed = error
+            self.failures.append(str(error))
         ended = datetime.now(UTC)
         edges = read_edges(self.target, with_tests=arguments[0] == "build")
         try:
-            found = profile(read_log(self.logs / "dbt.log"), edges, started, ended)
+            return tell(title, profile(read_log(self.logs / "dbt.log"), edges, started, ended), self.top)
         except ValueError as error:
-            return (
-                f"## {title}: {cost.wall_seconds:.1f} s, processor {cost.cpu_seconds:.1f} s\n\nNo profile: {error}.\n"
-            )
-        return tell(title, found, cost.cpu_seconds, self.top)
+            raise failed or CommandFailed(f"{title}: {error}") from error
 
     def start(self) -> str:
         """Give what dbt's start costs, as Markdown."""
@@ -400,7 +410,7 @@ def main() -> int:
     work.mkdir(parents=True, exist_ok=True)
     bench = Bench(work.resolve(), chosen.leads, memory_limit=chosen.memory_limit)
     profiler = Profiler(bench, chosen.top)
-    status, told = 0, []
+    told: list[str] = []
     try:
         if chosen.warehouse:
             bench.begin(sample=False)
@@ -422,8 +432,7 @@ def main() -> int:
             told.append(profiler.command("`dbt build`, every test", "build"))
     except CommandFailed as error:
         # What was told by then is worth reading.
-        print(error, file=sys.stderr)
-        status = 2
+        profiler.failures.append(str(error))
     finally:
         if not chosen.work:
             shutil.rmtree(work, ignore_errors=True)
@@ -432,7 +441,9 @@ def main() -> int:
     chosen.out.mkdir(parents=True, exist_ok=True)
     (chosen.out / "profile.md").write_text(text)
     print(f"\n{text}")
-    return status
+    for failure in profiler.failures:
+        print(failure, file=sys.stderr)
+    return 2 if profiler.failures else 0
 
 
 if __name__ == "__main__":

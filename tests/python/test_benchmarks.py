@@ -483,7 +483,7 @@ def test_the_profile_tells_phases_nodes_statements_and_the_longest_chain() -> No
     log.node(8, 9, 11, "model.p.second", "one")
     log.statement(10, 12, "test.p.not_null_first.0123456789", "select count(*) from x", "two")
     log.node(8, 8, 13, "test.p.not_null_first.0123456789", "two")
-    log.add(14, "CommandCompleted")
+    log.add(14, "ResourceReport", process_user_time=11, process_kernel_time=1)
     edges = {
         "model.p.first": ["view.p.between", "test.p.not_null_first.0123456789"],
         "view.p.between": ["model.p.second"],
@@ -505,7 +505,7 @@ def test_the_profile_tells_phases_nodes_statements_and_the_longest_chain() -> No
     assert found.hooks == {"p.on-run-start.0": 0.4}
     assert [node.name for node in found.path] == ["first", "not_null_first"]
 
-    told = build_profile.tell("dbt build", found, cpu_seconds=12, top=1)
+    told = build_profile.tell("dbt build", found, top=1)
     assert "## dbt build: 15.0 s, processor 12.0 s" in told
     assert "2 threads have 18.0 s while nodes run (9.0 s by the clock), and use 12.0 s of them (67%)" in told
     assert "| all | 3 | 12.00 | 1.50 | 6.00 | 2000 |" in told
@@ -533,3 +533,15 @@ def test_a_real_run_is_profiled(measured: Any) -> None:
     assert "stg_crm__clock (" in told
     assert re.search(r"\| model \| create table \| \d+ \|", told)
     assert "lead_sla.on-run-start.0" in told
+
+
+def test_a_run_that_fails_is_profiled_and_told(measured: Any) -> None:
+    profiler = build_profile.Profiler(measured[0], top=5)
+    broken = measured[0].project / "models/staging/crm/stg_crm__loads.sql"
+    right = broken.read_text()
+    broken.write_text("select 1 / 'nothing' as table_name")
+    try:
+        assert "stg_crm__loads (" in profiler.command("`dbt run`", "run", "--select", "stg_crm__loads")
+    finally:
+        broken.write_text(right)
+    assert "stg_crm__loads" in profiler.failures[0]
