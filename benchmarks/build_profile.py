@@ -140,7 +140,8 @@ def profile(
                     found.seconds += data["elapsed"]
                 if sender != "dbt itself":
                     busy.append((began, at))
-            case "NodeFinished":
+            # One that was skipped, after another failed, never began.
+            case "NodeFinished" if data["node_info"]["node_started_at"] and data["node_info"]["node_finished_at"]:
                 node = _node(data)
                 nodes[node.id] = node
             case "LogHookEndLine":

@@ -483,6 +483,8 @@ def test_the_profile_tells_phases_nodes_statements_and_the_longest_chain() -> No
     log.node(8, 9, 11, "model.p.second", "one")
     log.statement(10, 12, "test.p.not_null_first.0123456789", "select count(*) from x", "two")
     log.node(8, 8, 13, "test.p.not_null_first.0123456789", "two")
+    skipped = {"unique_id": "model.p.skipped", "node_started_at": "", "node_finished_at": ""}
+    log.add(13, "NodeFinished", "one", node_info=skipped, run_result={"timing_info": []})
     log.add(14, "ResourceReport", process_user_time=11, process_kernel_time=1)
     edges = {
         "model.p.first": ["view.p.between", "test.p.not_null_first.0123456789"],
@@ -541,7 +543,7 @@ def test_a_run_that_fails_is_profiled_and_told(measured: Any) -> None:
     right = broken.read_text()
     broken.write_text("select 1 / 'nothing' as table_name")
     try:
-        assert "stg_crm__loads (" in profiler.command("`dbt run`", "run", "--select", "stg_crm__loads")
+        assert "stg_crm__loads (" in profiler.command("`dbt run`", "run", "--select", "stg_crm__loads+1")
     finally:
         broken.write_text(right)
     assert "stg_crm__loads" in profiler.failures[0]
