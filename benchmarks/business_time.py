@@ -31,7 +31,7 @@ FIRST, DAYS = datetime(2025, 12, 20), 180
 
 # dbt puts the project's macro in here. `instants` is the table of `by_sql`; its rows are (calendar_id, instant).
 QUERY = (
-    "with windows as (select * from {{ ref('int_calendar__windows') }}), "
+    "with spans as (select * from {{ ref('int_calendar__spans') }}), "
     "positions as ({{ with_business_position('instants', 'instant', 'position') }}) "
     "select calendar_id, instant, position from positions"
 )
@@ -41,7 +41,7 @@ def by_sql(warehouse: Path, query: str, rows: int) -> dict[str, float]:
     """Look up the positions of instants on business clocks, into a table.
 
     Args:
-        warehouse: a DuckDB file that dbt built, with int_calendar__windows.
+        warehouse: a DuckDB file that dbt built, with int_calendar__spans.
         query: `QUERY` as dbt compiled it.
         rows: how many (instant, calendar) positions.
 
@@ -65,7 +65,7 @@ def by_sql(warehouse: Path, query: str, rows: int) -> dict[str, float]:
         seconds, used = time.monotonic() - started, cpu_seconds_of_this_process() - used
         positions = connection.execute("select count(position) from found").fetchall()[0][0]
     if positions < rows:
-        raise SystemExit(f"{rows - positions} of {rows} instants have no position: int_calendar__windows is too short")
+        raise SystemExit(f"{rows - positions} of {rows} instants have no position: int_calendar__spans is too short")
     return {"positions": positions, "seconds": seconds, "cpu_seconds": used}
 
 

@@ -554,7 +554,7 @@ select
     l.cancel_reason,
     q.lead is not null as is_qualified,
     l.is_merged,
-    coalesce(d.deal_count, 0) as deal_count,
+    cast(coalesce(d.deal_count, 0) as bigint) as deal_count,
     cast(d.won_value_usd as decimal(18, 2)) as won_value_usd,
     l.created_at,
     q.qualified_at,
@@ -588,18 +588,18 @@ select * exclude (lead) from persons;
 
 create or replace table marts.fct_funnel_monthly as
 select
-    cast(date_trunc('month', local_date(created_at)) as date) as created_month,
-    persona,
-    lead_source,
+    cast(date_trunc('month', local_date(p.created_at)) as date) as created_month,
+    p.persona,
+    p.lead_source,
     count(*) as leads,
-    count(qualified_at) as qualified,
-    count(first_touch_at) as touched,
-    count(first_contact_at) as contacted,
-    count(*) filter (where deal_count > 0) as deals,
-    count(won_at) as won,
-    cast(coalesce(sum(won_value_usd), 0) as decimal(18, 2)) as won_value_usd
-from persons
-where not is_merged
+    count(p.qualified_at) as qualified,
+    count(p.first_touch_at) as touched,
+    count(p.first_contact_at) as contacted,
+    count(*) filter (where p.deal_count > 0) as deals,
+    count(p.won_at) as won,
+    cast(coalesce(sum(p.won_value_usd), 0) as decimal(18, 2)) as won_value_usd
+from persons as p
+where not p.is_merged
 group by all;
 
 -- --- Business time -------------------------------------------------------------------------------------------------------

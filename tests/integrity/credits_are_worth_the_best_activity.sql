@@ -14,6 +14,7 @@ found as (
         lead_id,
         value_usd
     from {{ ref('fct_marketing_credits') }}
+    where {{ is_of_this_run('lead_id') }}
 ),
 
 differing as (

@@ -1,6 +1,6 @@
 -- The funnel holds every unmerged lead once, by persona and lead source, with what its facts say of it: both ways, and
 -- an empty lead source as well.
-{%- set measures = ['leads', 'qualified', 'touched', 'won', 'won_value_usd'] %}
+{%- set measures = ['leads', 'qualified', 'touched', 'contacted', 'deals', 'won', 'won_value_usd'] %}
 
 with leads as (
     select * from {{ ref('dim_leads') }}
@@ -15,18 +15,16 @@ touches as (
     select * from {{ ref('fct_sales_touches') }}
 ),
 
-deals as (
-    select * from {{ ref('int_leads__deals') }}
-),
-
 counted as (
     select
         lead_id,
         1 as leads,
         0 as qualified,
         0 as touched,
+        case when first_contact_at is not null then 1 else 0 end as contacted,
+        case when deal_count > 0 then 1 else 0 end as deals,
         case when won_at is not null then 1 else 0 end as won,
-        0 as won_value_usd
+        coalesce(won_value_usd, 0) as won_value_usd
     from leads
     union all
     select
@@ -34,6 +32,8 @@ counted as (
         0 as leads,
         1 as qualified,
         0 as touched,
+        0 as contacted,
+        0 as deals,
         0 as won,
         0 as won_value_usd
     from qualified_leads
@@ -43,20 +43,12 @@ counted as (
         0 as leads,
         0 as qualified,
         1 as touched,
+        0 as contacted,
+        0 as deals,
         0 as won,
         0 as won_value_usd
     from touches
     where touches.touch_number = 1
-    union all
-    select
-        deals.lead_id,
-        0 as leads,
-        0 as qualified,
-        0 as touched,
-        0 as won,
-        deals.amount_usd as won_value_usd
-    from deals
-    where deals.won_at is not null
 ),
 
 expected as (
@@ -66,6 +58,8 @@ expected as (
         counted.leads,
         counted.qualified,
         counted.touched,
+        counted.contacted,
+        counted.deals,
         counted.won,
         counted.won_value_usd
     from counted
@@ -80,6 +74,8 @@ found as (
         leads,
         qualified,
         touched,
+        contacted,
+        deals,
         won,
         won_value_usd
     from {{ ref('fct_funnel_monthly') }}

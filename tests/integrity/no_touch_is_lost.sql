@@ -77,6 +77,7 @@ found as (
         occurred_at,
         1 as touches
     from {{ ref('fct_sales_touches') }}
+    where {{ is_of_this_run('lead_id') }}
 ),
 
 differing as (

@@ -71,7 +71,7 @@ answered as (
 select
     {{ sentence(
         "lead {lead_id}: {rule_id} was triggered at {triggered_at} (activity {trigger_activity_id}), and fct_sales_sla_obligations has no "
-        ~ "obligation that it opened or met running. Look at int_sales_sla__candidates and int_sales_sla__opened."
+        ~ "obligation that it opened or met running. Look at int_sales_sla__candidates and int_sales_sla__not_opened."
     ) }} as problem
 from answered
 where obligations = 0

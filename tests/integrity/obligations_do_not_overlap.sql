@@ -32,7 +32,7 @@ with_previous as (
 select
     {{ sentence(
         "obligation {obligation_id} of lead {lead_id} ({rule_id}): it was triggered at {triggered_at}, while an earlier one ran until "
-        ~ "{previous_ends_at}. Look at int_sales_sla__opened."
+        ~ "{previous_ends_at}. Look at int_sales_sla__not_opened."
     ) }} as problem
 from with_previous
 where triggered_at < previous_ends_at

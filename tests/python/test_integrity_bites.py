@@ -69,6 +69,17 @@ BREAKAGES: dict[str, list[str]] = {
         f"delete from marts.fct_sales_touches where touch_number = 1 and {one('marts.fct_sales_touches', 'lead_id')}",
         f"delete from marts.fct_lead_stages where {one('marts.fct_lead_stages', 'lead_id')}",
         f"update marts.dim_leads set qualified_at = null where {one('marts.fct_qualified_leads', 'lead_id')}",
+        *(
+            f"update marts.dim_leads set {change} where {one('marts.dim_leads', 'lead_id', 'won_at is not null and not is_merged')}"
+            for change in (
+                "first_contact_at = null",
+                "deal_count = deal_count + 1",
+                "won_at = won_at + interval 1 second",
+                "won_value_usd = won_value_usd + 0.01",
+                "won_value_usd = null",
+            )
+        ),
+        f"delete from intermediate.int_leads__deals where {one('intermediate.int_leads__deals', 'lead_id')}",
     ],
     "facts_belong_to_their_leads": [
         f"delete from marts.dim_leads where {one('marts.fct_sales_touches', 'lead_id')}",
@@ -204,6 +215,9 @@ BREAKAGES: dict[str, list[str]] = {
         f"delete from marts.fct_qualified_leads where {one('marts.fct_qualified_leads', 'lead_id')}",
         f"delete from marts.fct_sales_touches where {one('marts.fct_sales_touches', 'lead_id')}",
         f"update marts.dim_leads set won_at = null where {one('marts.dim_leads', 'lead_id', 'won_at is not null and not is_merged')}",
+        f"update marts.fct_funnel_monthly set contacted = contacted + 1 where {one('marts.fct_funnel_monthly', 'created_month')}",
+        f"update marts.fct_funnel_monthly set deals = deals + 1 where {one('marts.fct_funnel_monthly', 'created_month')}",
+        f"update marts.dim_leads set won_value_usd = 0.01 where {one('marts.dim_leads', 'lead_id', 'not is_merged')}",
     ],
     "activities_have_known_leads": [
         another("staging.stg_crm__activities", "'nobody' as lead_id"),

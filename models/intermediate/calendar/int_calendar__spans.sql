@@ -1,5 +1,5 @@
--- Grain: one row per calendar and span of time in which it is open or closed throughout (calendar_id, starts_at), in UTC:
--- [starts_at, ends_at), without gaps from the calendar's first window on, and cut at midnight UTC.
+-- Grain: one row per calendar and span of time in which it is open or closed throughout (calendar_id, starts_at), in
+-- UTC: [starts_at, ends_at), without gaps from the calendar's first window on, and cut at midnight UTC.
 -- So the span of an instant is found by calendar and UTC day, which sorts nothing: a day has a handful of spans.
 -- `position` is the calendar's open time from its origin to `starts_at`, in microseconds; from there on it grows with the
 -- time times `pace`, which is 1 where the calendar is open, else 0.

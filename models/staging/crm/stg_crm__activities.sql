@@ -7,8 +7,9 @@ with raw_activities as (
 ),
 
 visible as (
-    select * from raw_activities
-    where _loaded_at <= {{ as_of() }}
+    select raw_activities.*
+    from raw_activities
+    where raw_activities._loaded_at <= {{ as_of() }}
 ),
 
 -- Nearly every activity has one version: only the others are ranked.
@@ -40,7 +41,7 @@ versions as (
         on visible.activity_id = repeated.activity_id
     where repeated.activity_id is null
     union all
-    select * from ranked
+    select ranked.* from ranked
 )
 
 select
