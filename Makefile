@@ -17,7 +17,7 @@ SCRATCH := scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; export LEAD_SL
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DBT_PROFILES_DIR := $(CURDIR)
 
-.PHONY: help environment build sample dashboard docs docs-pages metrics test test-night superset test-postgres test-dagster test-superset lock-superset bench bench-smoke prove test-real mutants lint format lock clean
+.PHONY: help environment build sample dashboard docs docs-pages metrics test test-night superset test-postgres test-dagster test-superset lock-superset bench bench-smoke profile prove test-real mutants lint format lock clean
 
 help: ## list the targets
 	@echo 'The Sales and Marketing SLA, measured daily. make <target>:'
@@ -88,6 +88,9 @@ bench: environment ## what everything costs, beside a hand-written script: ARGS=
 
 bench-smoke: environment ## 100,000 leads: fails when the build has slid away from the hand-written script
 	@$(BIN)/python benchmarks/bench.py --smoke $(ARGS)
+
+profile: environment ## where the seconds of a build go, node by node: ARGS='--leads 100000' (docs/performance.md)
+	@$(BIN)/python benchmarks/build_profile.py $(ARGS)
 
 # Thousands of generated companies, about half an hour; LEAD_SLA_PROOF_FROM=100000 looks at others (docs/proof.md).
 prove: environment ## the long proof: marts against the reference, business time, histories

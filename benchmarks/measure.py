@@ -1,4 +1,4 @@
-"""What a command costs as a whole process, children included: wall time, processor time, peak memory.
+"""What a command costs as a whole process, children included: wall time, processor time, peak memory, bytes read and written.
 
 On Linux memory is the proportional set size (shared pages are split among those that share them) of all its processes at once,
 sampled; elsewhere, or where it ended before the first look, the resident set of the largest one.
@@ -30,12 +30,16 @@ class Cost:
         wall_seconds: from start to end; grows when others use the machine.
         cpu_seconds: user and system time of all its processes and threads; hardly grows then.
         peak_mb: most memory in use at once, in MB (1,000,000 bytes).
+        read_mb: what all its processes asked the system to read, in MB, from the cache or not; None where there is no /proc.
+        written_mb: what they asked it to write, likewise.
         output: what it wrote to the standard output.
     """
 
     wall_seconds: float
     cpu_seconds: float
     peak_mb: float
+    read_mb: float | None
+    written_mb: float | None
     output: str
 
 
@@ -59,6 +63,7 @@ def measure(command: Sequence[str], environment: Mapping[str, str], folder: Path
     listener.start()
     output = process.stdout.read()
     listener.join()
+    moved = _moved_by(process.pid)
     # Not Popen.wait: this one tells the processor time of the process and of the children that it waited for.
     _, status, used = os.wait4(process.pid, 0)
     wall = time.monotonic() - started
@@ -70,7 +75,14 @@ def measure(command: Sequence[str], environment: Mapping[str, str], folder: Path
         raise CommandFailed(f"{' '.join(command)} ended with exit status {process.returncode}:\n{said}")
     # Only where nothing better is known: on Linux it counts this process, too, as the one that the command was forked from.
     largest = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return Cost(wall, used.ru_utime + used.ru_stime, (watch.stop() or largest) / 1e6, output)
+    return Cost(
+        wall_seconds=wall,
+        cpu_seconds=used.ru_utime + used.ru_stime,
+        peak_mb=(watch.stop() or largest) / 1e6,
+        read_mb=moved.get("rchar"),
+        written_mb=moved.get("wchar"),
+        output=output,
+    )
 
 
 class _Watch:
@@ -112,6 +124,23 @@ def _bytes_of(pid: int) -> int:
         return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024
     except (OSError, StopIteration):
         return 0
+
+
+def _moved_by(pid: int) -> dict[str, float]:
+    """Wait for a child to end, and give the counters of its /proc/PID/io in MB; empty where the system has none.
+
+    `rchar` and `wchar` are what read and write calls asked for, those of the children that it waited for included.
+    """
+    counters = Path(f"/proc/{pid}/io")
+    if not counters.exists():
+        return {}
+    # Ended, but not yet forgotten by the system.
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    try:
+        lines = counters.read_text().splitlines()
+    except OSError:
+        return {}
+    return {name: int(count) / 1e6 for name, count in (line.split(": ") for line in lines)}
 
 
 def cpu_seconds_of_this_process() -> float:
