@@ -29,10 +29,12 @@ QUIET = [
 # Columns of one name that are not one thing, and why the name is right all the same.
 DIFFERENT = {
     "activity_id": "the activity of the row: a proof, the reason of a credit, a touch",
+    "first_contact_at": "ever in dim_leads, from the first conversion on in fct_speed_to_lead, as first_touch_at",
     "first_touch_at": "ever in dim_leads, from the first conversion on in fct_speed_to_lead: both names are the contract's",
     "late_minutes": "always null in due_soon, which has the columns of the list",
     "rep_id": "the rep of the row: the salesperson, who was responsible, who touched",
     "violation_age_days": "always null in due_soon, which has the columns of the list",
+    "won_value_usd": "of one lead in dim_leads, where it may be null; a sum over leads in fct_funnel_monthly",
 }
 
 
@@ -209,6 +211,7 @@ def test_the_lineage_tells_where_every_column_of_a_mart_comes_from(sample_build:
         ("run_metadata", "reporting_time_zone"),
         ("run_metadata", "run_started_at"),
         ("due_soon", "violation_age_days"),
+        ("dim_leads", "deal_count"),
         ("rep_scorecard", "due"),
         ("fct_funnel_monthly", "leads"),
         ("fct_marketing_sla_daily", "qualified_leads"),

@@ -1,6 +1,7 @@
 -- Grain: one row per candidate that opens no obligation (lead_id, rule_id, candidate_number): an obligation of the same
 -- lead and rule is running, opened earlier, not yet satisfied, deadline ahead.
--- The first candidate always opens; from each one that opens, the next is the first later candidate at or after its end.
+-- The first candidate always opens; from each one that opens, the next is the first later candidate at or after its
+-- end.
 -- Nearly every candidate is the only one of its lead and rule, and is not looked at.
 
 with recursive follow_ups as (

@@ -1,6 +1,6 @@
 -- Grain: one row per lead that this run rebuilds (lead_id), where it does not rebuild every lead; else none.
--- Those are the leads with rows that became visible since the run from which this one goes on, or that `as_of` has passed
--- since; and all leads that are linked with them by merges, of whatever time: a person is rebuilt as a whole.
+-- Those are the leads with rows that became visible since the run from which this one goes on, or that `as_of` has
+-- passed since; and all leads that are linked with them by merges, of whatever time: a person is rebuilt as a whole.
 
 {%- set is_full = open_batch() %}
 

@@ -1,5 +1,5 @@
--- Grain: one row per visible version of a lead (lead_id, updated_at); `is_first` and `is_current` mark the first and the
--- last one.
+-- Grain: one row per visible version of a lead (lead_id, updated_at); `is_first` and `is_current` mark the first and
+-- the last one.
 -- A version is visible when it was loaded, and began, at or before `as_of`; of two versions with one `updated_at` the
 -- later load replaces the earlier, so that exact duplicates count once, too.
 
