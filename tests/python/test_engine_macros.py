@@ -18,8 +18,18 @@ PROJECT = Path(__file__).resolve().parents[2]
 FIXTURES = PROJECT / "tests/fixtures/engine_macros"
 # It must fail, or the other tests could not.
 WRONG = "a_wrong_answer_is_told"
-# Macros without an answer: what they do is looked at where an engine does it (test_postgres.py, the gate's tests).
-DEEDS = {"let_readers_in", "prepare_raw_tables", "take_statistics"}
+# Macros without an answer: what they do is looked at where an engine does it (test_postgres.py, test_increments.py, the gate's
+# tests).
+DEEDS = {
+    "check_key",
+    "let_readers_in",
+    "new_rows",
+    "note_what_landed",
+    "prepare_new_rows",
+    "prepare_raw_tables",
+    "take_statistics",
+    "what_is_gone",
+}
 
 
 @dataclass(frozen=True)

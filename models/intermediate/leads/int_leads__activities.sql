@@ -1,7 +1,7 @@
 -- Grain: one row per lead and activity of its history that counts for anything (lead_id, activity_id): a conversion, a
 -- touch, an answer, the proof of a stage, or a trigger that a rule names. An activity of a merged lead is in the
--- history of every lead that its record belongs to, so rows are not additive over leads; over unmerged leads each counts
--- once.
+-- history of every lead that its record belongs to, so rows are not additive over leads; over unmerged leads each
+-- counts once.
 
 with activities as (
     select * from {{ ref('stg_crm__activities') }}
