@@ -44,7 +44,7 @@
 {% macro open_batch() -%}
     {%- set seeds = seeds_of_kept_facts() -%}
     {%- set clock = ref('stg_crm__clock') -%}
-    {%- if is_real_run() -%}
+    {%- if is_real_run() and kept_models() -%}
         {%- set number = run_query('select coalesce(max(run_number), 0) + 1 from increments.runs').rows[0][0] | int -%}
         {%- set as_of = instant_as_text(run_query('select ' ~ timestamp_text('as_of') ~ ' from ' ~ clock).rows[0][0]) -%}
         {%- set worked_by = what_is_worked_by(seeds) -%}
@@ -78,14 +78,14 @@
 
 {#- The batch is made: a post-hook of stg_crm__batch. -#}
 {% macro note_batch() -%}
-    {%- if is_real_run() -%}
+    {%- if is_real_run() and kept_models() -%}
         {%- set opened = run_query('select is_full, ' ~ timestamp_text('since_as_of') ~ ' from increments.opened').rows[0] -%}
         {%- if not opened[0] -%}
             {%- set leads = run_query('select count(*) from ' ~ this).rows[0][0] | int -%}
             {%- do log('[increment] ' ~ '{:,}'.format(leads) ~ (' lead is' if leads == 1 else ' leads are') ~ ' rebuilt, by what is new since ' ~ opened[1] ~ ' UTC', info=true) -%}
-        {%- endif -%}
+        {%- endif %}
+        insert into increments.runs select * from increments.opened
     {%- endif -%}
-    insert into increments.runs select * from increments.opened
 {%- endmacro %}
 
 {#- The newest run that every kept model has got to: its number, `as_of` and what it worked by; none where one has got to none. -#}
@@ -161,6 +161,9 @@
 
 {#- Whether the last batch holds every lead. -#}
 {% macro batch_is_full() -%}
+    {%- if not kept_models() -%}
+        {{ return(true) }}
+    {%- endif -%}
     {%- set rows = run_query('select is_full from increments.runs order by run_number desc limit 1').rows -%}
     {{ return(not rows or rows[0][0]) }}
 {%- endmacro %}
