@@ -561,7 +561,7 @@ select
     f.first_conversion_at,
     f.first_touch_at,
     f.first_contact_at,
-    w.won_at,
+    d.won_at,
     l.cancelled_at
 from leads as l
 left join (from personas where valid_to is null) as p using (lead)
@@ -569,19 +569,17 @@ left join (from owners where valid_to is null) as o using (lead)
 left join (select lead, arg_max(journey_stage, stage_rank) as journey_stage from stages group by lead) as s using (lead)
 left join qualified as q using (lead)
 left join firsts as f using (lead)
-left join (
-    select lead, count(*) as deal_count, sum(amount) filter (where won_at is not null) as won_value_usd
-    from deals
-    group by lead
-) as d using (lead)
 -- What is won after a lead was merged is won on the survivor.
 left join (
-    select d.lead, min(d.won_at) as won_at
+    select
+        d.lead,
+        count(*) as deal_count,
+        min(d.won_at) filter (where m.merged_at is null or d.won_at < m.merged_at) as won_at,
+        sum(d.amount) filter (where d.won_at is not null and (m.merged_at is null or d.won_at < m.merged_at)) as won_value_usd
     from deals as d
     inner join leads as m using (lead)
-    where m.merged_at is null or d.won_at < m.merged_at
     group by d.lead
-) as w using (lead);
+) as d using (lead);
 
 create or replace table marts.dim_leads as
 select * exclude (lead) from persons;

@@ -56,23 +56,20 @@ first_activities as (
 ),
 
 -- What is won after a lead was merged is won on the survivor.
-wins as (
-    select
-        deals.lead_id,
-        min(deals.won_at) as won_at
-    from deals
-    inner join leads
-        on deals.lead_id = leads.lead_id
-    where leads.merged_at is null or deals.won_at < leads.merged_at
-    group by deals.lead_id
-),
-
 sales as (
     select
         deals.lead_id,
         count(*) as deal_count,
-        sum(case when deals.won_at is not null then deals.amount_usd end) as won_value_usd
+        min(case when leads.merged_at is null or deals.won_at < leads.merged_at then deals.won_at end) as won_at,
+        sum(
+            case
+                when deals.won_at is not null and (leads.merged_at is null or deals.won_at < leads.merged_at)
+                    then deals.amount_usd
+            end
+        ) as won_value_usd
     from deals
+    inner join leads
+        on deals.lead_id = leads.lead_id
     group by deals.lead_id
 )
 
@@ -92,7 +89,7 @@ select
     first_activities.first_conversion_at,
     first_activities.first_touch_at,
     first_activities.first_contact_at,
-    wins.won_at,
+    sales.won_at,
     cancellations.cancelled_at
 from leads
 left join personas
@@ -107,8 +104,6 @@ left join qualified
     on leads.lead_id = qualified.lead_id
 left join first_activities
     on leads.lead_id = first_activities.lead_id
-left join wins
-    on leads.lead_id = wins.lead_id
 left join sales
     on leads.lead_id = sales.lead_id
 left join cancellations
