@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Makes the environment of dbt on Spark (target/spark-env, or the folder that LEAD_SLA_SPARK_ENV names) from the locked, hashed
+# Makes the environment of dbt on Spark (target/spark-env, or the folder that SPARK_ENV names) from the locked, hashed
 # requirements, with this project in it, and makes it anew when the lock has changed. `.ready` is written last: a half-made
 # environment is never taken for a good one.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-venv=${LEAD_SLA_SPARK_ENV:-target/spark-env} lock=deploy/spark/requirements.txt
+venv=${SPARK_ENV:-target/spark-env} lock=deploy/spark/requirements.txt
 want=$({ cat "$lock" pyproject.toml; realpath -m "$venv"; } | cksum | tr -d ' \n') # with the folder: an environment cannot be moved
 [ "$(cat "$venv/.ready" 2>/dev/null)" = "$want" ] && [ -x "$venv/bin/python" ] && exit 0
 
