@@ -29,7 +29,9 @@ def spark_python() -> Path:
     home = os.environ.get("JAVA_HOME")
     java = shutil.which("java", path=f"{home}/bin" if home else None)
     if java is None:
-        pytest.skip(f"there is no Java on this machine, and Spark needs {JAVA} or newer (Debian: apt-get install default-jre-headless)")
+        pytest.skip(
+            f"there is no Java on this machine, and Spark needs {JAVA} or newer (Debian: apt-get install default-jre-headless)"
+        )
     told = subprocess.run([java, "-version"], capture_output=True, text=True).stderr
     version = re.search(r'version "(\d+)', told)
     if not version or int(version[1]) < JAVA:
@@ -49,6 +51,7 @@ def spark_variables(home: Path, **further: str) -> dict[str, str]:
         "LEAD_SLA_SPARK_HOME": str(home),
         "LEAD_SLA_SPARK_MASTER": "local[2]",
         "LEAD_SLA_SPARK_PARTITIONS": "4",
+        "LEAD_SLA_SPARK_THREADS": "4",
         "LEAD_SLA_STATE": str(home / "state"),
         "SPARK_CONF_DIR": str(conf),
         "SPARK_LOCAL_IP": "127.0.0.1",  # whatever the name of this machine leads to
@@ -58,7 +61,9 @@ def spark_variables(home: Path, **further: str) -> dict[str, str]:
     }
 
 
-def run_in_spark(*command: str, variables: Mapping[str, str], folder: Path = PROJECT) -> subprocess.CompletedProcess[str]:
+def run_in_spark(
+    *command: str, variables: Mapping[str, str], folder: Path = PROJECT
+) -> subprocess.CompletedProcess[str]:
     """Run `python command...` in Spark's environment, and return its exit status and output."""
     return subprocess.run(
         [str(spark_python()), *command], cwd=folder, env={**os.environ, **variables}, capture_output=True, text=True

@@ -49,7 +49,11 @@ def distribute(spark: Any, name: str, query: str) -> dict[str, Any]:
         spark.sql(f"select count(*) from (select * from {one} except all select * from {other}) as rows").first()[0]
         for one, other in ((table, name), (name, table))
     ]
-    return {"files": len(spark.table(table).inputFiles()), "rows": spark.table(table).count(), "differing": sum(differing)}
+    return {
+        "files": len(spark.table(table).inputFiles()),
+        "rows": spark.table(table).count(),
+        "differing": sum(differing),
+    }
 
 
 def tasks_by_executor(spark: Any) -> dict[str, int]:

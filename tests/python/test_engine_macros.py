@@ -42,7 +42,9 @@ class Outcome:
         pytest.param("spark", marks=pytest.mark.spark),
     ],
 )
-def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[str, str]]]:
+def engine(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, dict[str, str]]]:
     """An engine: the name of its target, and the environment variables that lead to it."""
     if request.param == "duckdb":
         yield request.param, {}
