@@ -100,13 +100,13 @@ class Company:
 
 @pytest.fixture(scope="module")
 def company(sample_raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
-    """The sample company, loaded and built with all tests of dbt."""
+    """The sample company, loaded and built with dbt's data tests."""
     spark_python()
     folder = tmp_path_factory.mktemp("spark")
     project = copy_project(folder / "project", raw=sample_raw)
     loaded = Company(project, spark_variables(folder / "home"))
     assert re.search(r"[1-9]\S* rows of [1-9]\S* new files; 0 files were known", loaded.load(sample_raw))
-    loaded.dbt("build")
+    loaded.dbt("build", "--exclude-resource-type", "unit_test")
     yield loaded
 
 
@@ -130,19 +130,20 @@ def test_every_row_of_every_mart_is_the_one_of_duckdb(company: Company, built_wa
     assert about[0] == about[1]
 
 
+def found(project: ProjectCopy, kind: str) -> dict[str, tuple[str, int | None]]:
+    """What tests of dbt found in the last run, by their names: status, and rows."""
+    return {
+        result["unique_id"]: (result["status"], result["failures"])
+        for result in project.results()
+        if result["unique_id"].startswith(kind)
+    }
+
+
 def test_every_check_finds_what_it_finds_on_duckdb(company: Company, sample_build: ProjectCopy) -> None:
-    """Unit tests, data tests, promises: each passes, warns or fails with as many rows."""
-
-    def found(project: ProjectCopy) -> dict[str, tuple[str, int | None]]:
-        return {
-            result["unique_id"]: (result["status"], result["failures"])
-            for result in project.results()
-            if result["unique_id"].startswith(("test.", "unit_test."))
-        }
-
-    expected = found(sample_build)
-    assert len(expected) > 300
-    assert found(company.project) == expected
+    """Data tests and promises: each passes, warns or fails with as many rows."""
+    expected = found(sample_build, "test.")
+    assert len(expected) > 100
+    assert found(company.project, "test.") == expected
 
 
 # --- spread out --------------------------------------------------------------------------------------------------------
@@ -262,3 +263,15 @@ def test_a_file_is_loaded_once_and_of_a_changed_one_what_is_new(tmp_path: Path) 
     after = loaded.rows("raw.reps")
     assert len(after) == before + 1
     assert [row["_loaded_at"] for row in after if row["rep_id"] == "a rep's id"] == list(loaded_at)
+
+
+# --- unit tests --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_every_unit_test_passes(company: Company, sample_build: ProjectCopy) -> None:
+    """Half of what takes time, and the least likely to differ: left out where time is short."""
+    company.dbt("test", "--resource-type", "unit_test")
+    expected = found(sample_build, "unit_test.")
+    assert len(expected) > 150
+    assert found(company.project, "unit_test.") == expected
