@@ -224,7 +224,7 @@ def _expression(name: str, type_: str) -> str:
     if not name:
         return "null"
     quoted = "`" + name.replace("`", "``") + "`"
-    return f"timestamp_micros(floor({quoted} / 1000bd))" if type_ == "TIMESTAMP_NS" else quoted
+    return f"timestamp_micros(cast(floor({quoted} / 1000bd) as bigint))" if type_ == "TIMESTAMP_NS" else quoted
 
 
 def _type(data_type: str) -> str:

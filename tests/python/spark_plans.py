@@ -42,6 +42,8 @@ def explain(spark: Any, query: str) -> dict[str, Any]:
 def distribute(spark: Any, name: str, query: str) -> dict[str, Any]:
     """Carry a query out, and compare what came of it with the table that was made of it before."""
     table = f"distributed.{name.split('.')[1]}"
+    # What would be large is shuffled, as it would be; what is small even here (the policy) goes to every executor.
+    spark.conf.set("spark.sql.autoBroadcastJoinThreshold", "10000")
     spark.sql("create schema if not exists distributed")
     spark.sql(f"drop table if exists {table}")
     spark.sql(f"create table {table} using parquet as {query}")
