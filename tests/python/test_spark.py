@@ -259,7 +259,7 @@ def test_a_file_is_loaded_once_and_of_a_changed_one_what_is_new(tmp_path: Path) 
     Path(f"{file}.part").replace(file)
     said = loaded.load(raw)
     assert re.search(r" 1 rows of 1 new files; [1-9]\S* files were known", said)
-    assert f"{file.name} changed after being loaded" in re.sub(r"\s+", " ", said)
+    assert f"{file.name} was changed after being loaded" in re.sub(r"\s+", " ", said)
     after = loaded.rows("raw.reps")
     assert len(after) == before + 1
     assert [row["_loaded_at"] for row in after if row["rep_id"] == "a rep's id"] == list(loaded_at)
