@@ -31,16 +31,14 @@
     {{ dbt.dateadd('second', minute ~ ' * 60 - utc_offsets.offset_seconds', 'cast(hours.date_day as timestamp)') }}
 {%- endmacro %}
 
-{#- The UTC instant at which a day of the reporting time zone begins; a CTE `utc_offsets` must hold that zone's spans. -#}
+{#-
+  The UTC instant at which a day of the reporting time zone begins, as an aggregate over that zone's spans `utc_offsets`, which
+  are joined to the day's row. (A subquery that names the day would be shorter; few engines aggregate over both of its sides.)
+-#}
 {% macro start_of_day(day) -%}
-    (
-        select min(greatest(
-            utc_offsets.starts_at,
-            {{ dbt.dateadd('second', '-1 * utc_offsets.offset_seconds', 'cast(' ~ day ~ ' as timestamp)') }}
-        ))
-        from utc_offsets
-        where
-            utc_offsets.ends_at is null
-            or {{ dbt.dateadd('second', '-1 * utc_offsets.offset_seconds', 'cast(' ~ day ~ ' as timestamp)') }} < utc_offsets.ends_at
-    )
+    {%- set instant = dbt.dateadd('second', '-1 * utc_offsets.offset_seconds', 'cast(' ~ day ~ ' as timestamp)') -%}
+    min(case
+        when utc_offsets.ends_at is null or {{ instant }} < utc_offsets.ends_at
+            then greatest(utc_offsets.starts_at, {{ instant }})
+    end)
 {%- endmacro %}

@@ -1,6 +1,6 @@
 {#-
   DuckDB would keep an index for a primary key, which costs more than the rest of a large fact, and cannot replace rows of one
-  key within a transaction. So what is kept from run to run has its key checked by a query instead (`check_key`), in the
+  key within a transaction. So what is kept from run to run has its key checked by a query instead (`hold_to_contract`), in the
   transaction that writes it: rows that break it leave the table as it was, just as a constraint's would.
 -#}
 {% macro duckdb__get_table_columns_and_constraints() -%}
@@ -10,15 +10,7 @@
     ({{ (columns + constraints) | join(', ') }})
 {%- endmacro %}
 
-{#- A post-hook: checks the key of a kept model where the engine does not. -#}
-{% macro check_key(relation) -%}
-    {{ return(adapter.dispatch('check_key', 'lead_sla')(relation)) }}
-{%- endmacro %}
-
-{% macro default__check_key(relation) -%}
-{%- endmacro %}
-
-{% macro duckdb__check_key(relation) -%}
+{% macro duckdb__hold_to_contract(relation) -%}
     {%- set keys = model.constraints | selectattr('type', 'equalto', 'primary_key') | list -%}
     {%- if keys and model.config.materialized == 'incremental' and execute -%}
         {%- set key = keys[0].columns | join(', ') -%}

@@ -13,7 +13,7 @@ select
     touches.lead_id,
     touches.actor_id as rep_id,
     touches.touch_channel,
-    touches.touch_number,
+    cast(touches.touch_number as bigint) as touch_number,
     touches.is_contact as is_connected,
     touches.occurred_at,
     {{ local_date('touches.occurred_at') }} as occurred_date
