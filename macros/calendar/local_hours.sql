@@ -13,7 +13,7 @@
 
 {#- 1 = Monday ... 7 = Sunday, counted from a Monday so that no engine's own numbering matters. -#}
 {% macro iso_weekday(day) -%}
-    ((({{ dbt.datediff("cast('1900-01-01' as date)", day, 'day') }} % 7) + 7) % 7 + 1)
+    (mod(mod({{ dbt.datediff("cast('1900-01-01' as date)", day, 'day') }}, 7) + 7, 7) + 1)
 {%- endmacro %}
 
 {#- The UTC instant at which a span of `utc_offsets` first shows a local time of `hours`, or the span's begin if it starts later. -#}
@@ -31,16 +31,14 @@
     {{ dbt.dateadd('second', minute ~ ' * 60 - utc_offsets.offset_seconds', 'cast(hours.date_day as timestamp)') }}
 {%- endmacro %}
 
-{#- The UTC instant at which a day of the reporting time zone begins; a CTE `utc_offsets` must hold that zone's spans. -#}
+{#-
+  The UTC instant at which a day of the reporting time zone begins: an aggregate over CTE `utc_offsets`, which must hold that zone's spans.
+  No subquery, which would have to be correlated by an inequality: many engines run none of that kind.
+-#}
 {% macro start_of_day(day) -%}
-    (
-        select min(greatest(
-            utc_offsets.starts_at,
-            {{ dbt.dateadd('second', '-1 * utc_offsets.offset_seconds', 'cast(' ~ day ~ ' as timestamp)') }}
-        ))
-        from utc_offsets
-        where
-            utc_offsets.ends_at is null
-            or {{ dbt.dateadd('second', '-1 * utc_offsets.offset_seconds', 'cast(' ~ day ~ ' as timestamp)') }} < utc_offsets.ends_at
-    )
+    {%- set begins_at = dbt.dateadd('second', '-1 * utc_offsets.offset_seconds', 'cast(' ~ day ~ ' as timestamp)') -%}
+    min(case
+        when utc_offsets.ends_at is null or {{ begins_at }} < utc_offsets.ends_at
+            then greatest(utc_offsets.starts_at, {{ begins_at }})
+    end)
 {%- endmacro %}

@@ -17,19 +17,22 @@ edges as (
     where merged.merged_at is not null
 ),
 
--- Every lead that a merged lead reaches by following merges; a set, so that a cycle ends.
-reached (lead_id, reached_lead_id) as (
+-- Every lead that a merged lead reaches by following merges. A cycle ends where `path` holds the next one already.
+reached as (
     select
         edges.lead_id,
-        edges.merged_into_lead_id as reached_lead_id
+        edges.merged_into_lead_id as reached_lead_id,
+        '|' || edges.merged_into_lead_id || '|' as path
     from edges
-    union
+    union all
     select
         reached.lead_id,
-        edges.merged_into_lead_id as reached_lead_id
+        edges.merged_into_lead_id as reached_lead_id,
+        reached.path || edges.merged_into_lead_id || '|' as path
     from reached
     inner join edges
         on reached.reached_lead_id = edges.lead_id
+    where {{ dbt.position("'|' || edges.merged_into_lead_id || '|'", 'reached.path') }} = 0
 )
 
 select

@@ -64,6 +64,8 @@ bounds as (
         {{ start_of_day('clock.as_of_date') }} as day_starts_at,
         {{ start_of_day(dbt.dateadd('day', 1, 'clock.as_of_date')) }} as day_ends_at
     from clock
+    cross join utc_offsets
+    group by clock.as_of, clock.as_of_date
 ),
 
 as_of_share as (

@@ -37,7 +37,7 @@ links as (
     group by earlier.lead_id, earlier.rule_id, earlier.candidate_number
 ),
 
-opened (lead_id, rule_id, candidate_number) as (
+opened as (
     select
         candidates.lead_id,
         candidates.rule_id,
