@@ -23,7 +23,7 @@ reps as (
     select * from {{ ref('dim_reps') }}
 ),
 
-due as (
+due_obligations as (
     select
         obligations.responsible_rep_id as rep_id,
         cast(extract(hour from {{ utc_to_local('obligations.triggered_at', time_zone) }}) as integer) as hour_of_day,
@@ -34,18 +34,18 @@ due as (
         obligations.due_at < run_metadata.as_of
         and (obligations.status = 'met' or obligations.is_breached)
         and {{ local_date('obligations.due_at') }}
-        > {{ dbt.dateadd('day', -28, local_date('run_metadata.as_of')) }}
+        > cast({{ dbt.dateadd('day', -28, local_date('run_metadata.as_of')) }} as date)
 ),
 
 rep_hours as (
     select
-        due.rep_id,
-        due.hour_of_day,
+        due_obligations.rep_id,
+        due_obligations.hour_of_day,
         count(*) as due,
-        sum(due.breached) as breached,
-        sum(sum(due.breached)) over () as all_breached
-    from due
-    group by due.rep_id, due.hour_of_day
+        sum(due_obligations.breached) as breached,
+        sum(sum(due_obligations.breached)) over () as all_breached
+    from due_obligations
+    group by due_obligations.rep_id, due_obligations.hour_of_day
 )
 
 select

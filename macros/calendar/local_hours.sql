@@ -13,7 +13,7 @@
 
 {#- 1 = Monday ... 7 = Sunday, counted from a Monday so that no engine's own numbering matters. -#}
 {% macro iso_weekday(day) -%}
-    ((({{ dbt.datediff("cast('1900-01-01' as date)", day, 'day') }} % 7) + 7) % 7 + 1)
+    (mod(mod({{ dbt.datediff("cast('1900-01-01' as date)", day, 'day') }}, 7) + 7, 7) + 1)
 {%- endmacro %}
 
 {#- The UTC instant at which a span of `utc_offsets` first shows a local time of `hours`, or the span's begin if it starts later. -#}

@@ -35,7 +35,7 @@
     {%- endfor -%}
     select
         {{ sentence(
-            "raw " ~ table ~ ": {versions} versions with " ~ named | join(", ") ~ " differ in{differing}. Which of them counts is left to chance: "
+            "raw " ~ table ~ ": {version_count} versions with " ~ named | join(", ") ~ " differ in{differing}. Which of them counts is left to chance: "
             ~ "take back all but one, or land the right one again, with a later _loaded_at."
         ) }} as problem
     from (
@@ -43,7 +43,7 @@
             {%- for column in key %}
             versions.{{ column }},
             {%- endfor %}
-            count(*) as versions,
+            count(*) as version_count,
             {%- for column in content %}
             {{ "|| " if not loop.first -}}
             case

@@ -4,6 +4,6 @@
 #}
 {% macro policy_change_days(relation) -%}
     select valid_from as changed_on from {{ relation }} where valid_from is not null
-    union
+    union distinct
     select valid_to as changed_on from {{ relation }} where valid_to is not null
 {%- endmacro %}

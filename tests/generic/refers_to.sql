@@ -11,9 +11,10 @@
 
 {%- set to_columns = to_columns or columns -%}
 {%- set values, matches = [], [] -%}
-{%- for column in columns -%}
+{%- for name in columns -%}
+    {%- set column = column_named(name) -%}
     {%- do values.append(column ~ " '{" ~ column ~ "}'") -%}
-    {%- do matches.append("known." ~ to_columns[loop.index0] ~ " = referring." ~ column) -%}
+    {%- do matches.append("known." ~ column_named(to_columns[loop.index0]) ~ " = referring." ~ column) -%}
 {%- endfor %}
 
 select
@@ -23,10 +24,10 @@ select
 from {{ model }} as referring
 where
     {%- for column in columns %}
-    {{ "and " if not loop.first }}referring.{{ column }} is not null
+    {{ "and " if not loop.first }}referring.{{ column_named(column) }} is not null
     {%- endfor %}
     {%- if or_one_of %}
-    and referring.{{ columns[0] }} not in {{ text_list(or_one_of) }}
+    and referring.{{ column_named(columns[0]) }} not in {{ text_list(or_one_of) }}
     {%- endif %}
     and not exists (
         select 1

@@ -5,18 +5,22 @@
     may_be_empty: its columns that may be empty.
 #}
 {% test unique_key(model, columns, may_be_empty=[]) %}
+{%- set key = [] -%}
+{%- for name in columns -%}
+    {%- do key.append(column_named(name)) -%}
+{%- endfor %}
 
-select {{ sentence(row_named(model, columns) ~ "the key occurs {count(*)} times. Keep one row, or tell the rows apart.") }} as problem
+select {{ sentence(row_named(model, key) ~ "the key occurs {count(*)} times. Keep one row, or tell the rows apart.") }} as problem
 from {{ model }}
-group by {{ columns | join(", ") }}
+group by {{ key | join(", ") }}
 having count(*) > 1
-{%- for column in columns if column not in may_be_empty %}
+{%- for name in key if name not in may_be_empty %}
 
 union all
 
-select {{ sentence(row_named(model, columns) ~ column ~ " is part of the key and empty. Fill it in.") }} as problem
+select {{ sentence(row_named(model, key) ~ name ~ " is part of the key and empty. Fill it in.") }} as problem
 from {{ model }}
-where {{ column }} is null
+where {{ name }} is null
 {%- endfor %}
 
 {% endtest %}

@@ -11,7 +11,7 @@ qualified_leads as (
 
 personas as (
     select persona from {{ ref('buyer_matrix') }}
-    union
+    union distinct
     select 'all' as persona
 ),
 

@@ -19,7 +19,7 @@ effective_merges as (
     select * from {{ ref('int_leads__merges') }}
 ),
 
-survivors (record_lead_id, lead_id) as (
+survivors as (
     select
         records.lead_id as record_lead_id,
         records.lead_id

@@ -6,7 +6,9 @@ with daily as (
 
 expected as (
     select
-        {{ dbt.dateadd('day', '1 - ' ~ iso_weekday('daily.date_day'), 'daily.date_day') }} as week_start_date,
+        cast(
+            {{ dbt.dateadd('day', '1 - ' ~ iso_weekday('daily.date_day'), 'daily.date_day') }} as date
+        ) as week_start_date,
         daily.rule_id,
         daily.rep_id,
         daily.due,

@@ -36,7 +36,7 @@ firsts as (
     select cast({{ calendar_origin() }} as timestamp) as first_at
     union all
     select cast(min(target_month) as timestamp) as first_at from marketing_targets
-    where target_month <= {{ as_of() }}
+    where cast(target_month as timestamp) <= {{ as_of() }}
     {% if is_increment() -%}
         -- The leads that this run does not look at began their history then.
         union all

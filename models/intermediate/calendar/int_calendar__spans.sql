@@ -21,12 +21,12 @@ cuts as (
         windows.calendar_id,
         windows.opens_at as starts_at
     from windows
-    union
+    union distinct
     select
         windows.calendar_id,
         windows.closes_at as starts_at
     from windows
-    union
+    union distinct
     select
         calendars.calendar_id,
         cast(days.date_day as timestamp) as starts_at

@@ -17,7 +17,7 @@ minutes as (
 
 time_zones as (
     select business_calendars.time_zone from business_calendars
-    union
+    union distinct
     select '{{ var("reporting_time_zone") }}' as time_zone
 ),
 
@@ -48,7 +48,7 @@ minutes_of_change_days as (
     select
         with_next_day.time_zone,
         with_next_day.offset_seconds as previous_offset_seconds,
-        {{ dbt.dateadd('minute', 'minutes.generated_number', 'with_next_day.day_at') }} as minute_at
+        {{ dbt.dateadd('minute', 'cast(minutes.generated_number as integer)', 'with_next_day.day_at') }} as minute_at
     from with_next_day
     cross join minutes
     where with_next_day.offset_seconds <> with_next_day.next_offset_seconds
@@ -93,7 +93,7 @@ starts as (
         {{ dbt.dateadd('day', '-1', 'days_in_zones.day_at') }} as starts_at
     from days_in_zones
     inner join first_days
-        on days_in_zones.day_at = first_days.first_date
+        on days_in_zones.day_at = cast(first_days.first_date as timestamp)
 )
 
 select

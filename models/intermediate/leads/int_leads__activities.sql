@@ -41,7 +41,7 @@ named_types as (
     where
         known_types.category in ('conversion', 'touch', 'reply')
         or known_types.journey_stage is not null
-    union
+    union distinct
     select rules.trigger as activity_type
     from rules
 ),

@@ -13,7 +13,7 @@ lead_merges as (
 ),
 
 -- All merges up to a survivor must have happened before it holds the record.
-chains (record_lead_id, lead_id, held_from) as (
+chains as (
     select
         lead_merges.lead_id as record_lead_id,
         lead_merges.merged_into_lead_id as lead_id,

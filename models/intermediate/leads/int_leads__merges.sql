@@ -20,7 +20,7 @@ edges as (
 -- Every lead that a merged lead reaches by following merges, until the walk is back at its mark: in a cycle it comes
 -- there after going once round, for the mark moves on at steps 1, 2, 4, 8 ... (A set would end by itself, but many
 -- engines recurse over bags alone.)
-reached (lead_id, reached_lead_id, mark_lead_id, step, next_mark) as (
+reached as (
     select
         edges.lead_id,
         edges.merged_into_lead_id as reached_lead_id,

@@ -24,7 +24,7 @@ instants as (
         stages.lead_id,
         stages.reached_at as looked_at
     from stages
-    union
+    union distinct
     select
         personas.lead_id,
         personas.valid_from as looked_at

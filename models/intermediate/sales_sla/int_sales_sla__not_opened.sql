@@ -49,7 +49,7 @@ links as (
     group by earlier.lead_id, earlier.rule_id, earlier.candidate_number
 ),
 
-opened (lead_id, rule_id, candidate_number) as (
+opened as (
     select
         rivals.lead_id,
         rivals.rule_id,

@@ -33,14 +33,14 @@ conversions as (
 
 -- The first three are events of the lead, and never activities, whatever a CRM may log under such a name.
 named_activity_types as (
-    select distinct rules.trigger as activity_type
+    select distinct rules.{{ column_named('trigger') }} as activity_type
     from rules
-    where rules.trigger not in ('new_lead', 'qualified', 'assigned')
+    where rules.{{ column_named('trigger') }} not in ('new_lead', 'qualified', 'assigned')
 )
 
 select
     conversions.lead_id,
-    'new_lead' as trigger,
+    'new_lead' as {{ column_named('trigger') }},
     conversions.activity_id as trigger_activity_id,
     conversions.occurred_at as triggered_at
 from conversions
@@ -48,7 +48,7 @@ where conversions.conversion_rank = 1
 union all
 select
     qualified.lead_id,
-    'qualified' as trigger,
+    'qualified' as {{ column_named('trigger') }},
     qualified.activity_id as trigger_activity_id,
     qualified.qualified_at as triggered_at
 from qualified
@@ -56,7 +56,7 @@ where qualified.is_held
 union all
 select
     owners.lead_id,
-    'assigned' as trigger,
+    'assigned' as {{ column_named('trigger') }},
     cast(null as {{ dbt.type_string() }}) as trigger_activity_id,
     owners.valid_from as triggered_at
 from owners
@@ -64,7 +64,7 @@ where owners.owner_id is not null
 union all
 select
     activities.lead_id,
-    activities.activity_type as trigger,
+    activities.activity_type as {{ column_named('trigger') }},
     activities.activity_id as trigger_activity_id,
     activities.occurred_at as triggered_at
 from activities

@@ -10,7 +10,7 @@ buyer_matrix as (
     select * from {{ ref('buyer_matrix') }}
 ),
 
-qualified_leads as (
+qualified as (
     select * from {{ ref('fct_qualified_leads') }}
 ),
 
@@ -45,11 +45,11 @@ days as (
 
 qualified_by_day as (
     select
-        qualified_leads.qualified_date,
-        qualified_leads.persona,
+        qualified.qualified_date,
+        qualified.persona,
         count(*) as qualified_leads
-    from qualified_leads
-    group by qualified_leads.qualified_date, qualified_leads.persona
+    from qualified
+    group by qualified.qualified_date, qualified.persona
 ),
 
 credited_by_day as (

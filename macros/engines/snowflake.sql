@@ -1,0 +1,55 @@
+{#- What Snowflake does in its own way. Its `timestamp` has no zone (TIMESTAMP_NTZ) unless an account says otherwise, which a build refuses. -#}
+
+{% macro snowflake__utc_to_local(instant, time_zone) -%}
+    convert_timezone('UTC', {{ time_zone }}, {{ instant }})
+{%- endmacro %}
+
+{#- A cast would follow the session's TIMESTAMP_OUTPUT_FORMAT. -#}
+{% macro snowflake__timestamp_text(instant) -%}
+    rtrim(rtrim(to_char({{ instant }}, 'YYYY-MM-DD HH24:MI:SS.FF6'), '0'), '.')
+{%- endmacro %}
+
+{% macro snowflake__time_zone_names() -%}
+    {{ iana_time_zone_names() }}
+{%- endmacro %}
+
+{#- `trigger` is a reserved word there, and what is quoted keeps its small letters. -#}
+{% macro snowflake__column_named(name) -%}
+    {{- '"trigger"' if name == 'trigger' else name -}}
+{%- endmacro %}
+
+{% macro snowflake__create_csv_table(model, agate_table) -%}
+    {{ return(dbt.snowflake__create_csv_table(model, snowflake_quoted(agate_table))) }}
+{%- endmacro %}
+
+{% macro snowflake__load_csv_rows(model, agate_table) -%}
+    {{ return(dbt.snowflake__load_csv_rows(model, snowflake_quoted(agate_table))) }}
+{%- endmacro %}
+
+{% macro snowflake_quoted(agate_table) -%}
+    {%- set names = [] -%}
+    {%- for name in agate_table.column_names -%}
+        {%- do names.append(snowflake__column_named(name) | string) -%}
+    {%- endfor -%}
+    {{ return(agate_table.rename(column_names=names)) }}
+{%- endmacro %}
+
+{% macro snowflake__prepare_raw_tables() -%}
+    {%- set mapping = run_query("show parameters like 'TIMESTAMP_TYPE_MAPPING' in session").rows -%}
+    {%- if mapping and mapping[0][1] != 'TIMESTAMP_NTZ' -%}
+        {%- do refuse("a timestamp is a " ~ mapping[0][1] ~ " in this session, and instants here have no zone: alter user " ~ target.user ~ " set timestamp_type_mapping = 'TIMESTAMP_NTZ'") -%}
+    {%- endif -%}
+    {%- do prepare_loaded_tables({
+        'varchar': ['varchar', 'text', 'string', 'character varying'],
+        'boolean': ['boolean'],
+        'date': ['date'],
+        'bigint': ['number', 'fixed'],
+        'timestamp': ['timestamp_ntz'],
+        'decimal': ['number', 'fixed'],
+    }) -%}
+{%- endmacro %}
+
+{#- With a comma: what stands before `in` may hold no operator there. -#}
+{% macro snowflake__position(substring_text, string_text) -%}
+    position({{ substring_text }}, {{ string_text }})
+{%- endmacro %}
