@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SECONDS_BETWEEN_LOOKS = 0.1
+# A look is followed by a pause of so many times its own length.
+SHARE_OF_LOOKS = 50
 # What a failed command said last.
 SHOWN = 3000
 
@@ -100,8 +102,12 @@ class _Watch:
         return self._peak
 
     def _look(self) -> None:
-        while not self._ended.wait(SECONDS_BETWEEN_LOOKS):
+        pause = SECONDS_BETWEEN_LOOKS
+        while not self._ended.wait(pause):
+            began = time.monotonic()
             self._peak = max(self._peak, sum(_bytes_of(pid) for pid in _family(self._pid)))
+            # The system counts page by page: of a process with gigabytes that takes a while, which the measured one must not feel.
+            pause = max(SECONDS_BETWEEN_LOOKS, SHARE_OF_LOOKS * (time.monotonic() - began))
 
 
 def _family(pid: int) -> list[int]:

@@ -142,7 +142,9 @@ def build(as_of: str | None, variables: dict[str, Any], force: bool, publish_to:
 @click.option(
     "--accept-counts", is_flag=True, help="Rows were taken away on purpose: begin the history of row counts anew."
 )
-@click.option("--target", type=click.Choice(["postgres", "spark"]), help="Copy the marts into a Postgres database, too.")
+@click.option(
+    "--target", type=click.Choice(["postgres", "spark"]), help="Copy the marts into a Postgres database, too."
+)
 @click.option("--report/--no-report", default=True, show_default=True, help="Send the daily report.")
 @click.option(
     "--now", callback=_instant, metavar="UTC", help="Run as if it began at this instant: for rehearsals with old data."
@@ -405,7 +407,9 @@ def export(out: Path | None, published: Path | None, sees: str) -> None:
 
 
 @cli.command(epilog=EXIT_CODES)
-@click.option("--target", type=click.Choice(["postgres", "spark"]), required=True, help="The engine whose schema raw is filled.")
+@click.option(
+    "--target", type=click.Choice(["postgres", "spark"]), required=True, help="The engine whose schema raw is filled."
+)
 def load(target: str) -> None:
     """Bring landed Parquet into schema `raw` of an engine with tables of its own: each file once.
 
