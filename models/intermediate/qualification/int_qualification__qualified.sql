@@ -11,6 +11,11 @@ personas as (
     select * from {{ ref('int_leads__personas') }}
 ),
 
+persona_changes as (
+    select * from {{ ref('int_leads__personas') }}
+    where valid_from is not null
+),
+
 holders as (
     select * from {{ ref('int_leads__holders') }}
 ),
@@ -26,10 +31,9 @@ instants as (
     from stages
     union distinct
     select
-        personas.lead_id,
-        personas.valid_from as looked_at
-    from personas
-    where personas.valid_from is not null
+        persona_changes.lead_id,
+        persona_changes.valid_from as looked_at
+    from persona_changes
 ),
 
 -- The day is worked out once an instant: the matrix is looked up by day.

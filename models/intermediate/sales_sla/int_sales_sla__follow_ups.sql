@@ -9,6 +9,10 @@ touches as (
     select * from {{ ref('int_sales_sla__touches') }}
 ),
 
+satisfying_touches as (
+    select * from {{ ref('int_sales_sla__touches') }}
+),
+
 scoped_touches as (
     select
         candidates.lead_id,
@@ -82,7 +86,7 @@ select
     satisfying_touches.occurred_at as satisfied_at,
     followed.cancelled_at
 from followed
-left join touches as satisfying_touches
+left join satisfying_touches
     on
         followed.lead_id = satisfying_touches.lead_id
         and (

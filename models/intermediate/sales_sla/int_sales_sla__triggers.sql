@@ -6,6 +6,11 @@ with activities as (
     select * from {{ ref('int_leads__activities') }}
 ),
 
+conversion_activities as (
+    select * from {{ ref('int_leads__activities') }}
+    where category = 'conversion'
+),
+
 owners as (
     select * from {{ ref('int_leads__owners') }}
 ),
@@ -20,15 +25,15 @@ rules as (
 
 conversions as (
     select
-        activities.*,
+        conversion_activities.lead_id,
+        conversion_activities.activity_id,
+        conversion_activities.occurred_at,
         row_number() over (
-            partition by activities.lead_id
-            order by activities.occurred_at, activities.activity_id
+            partition by conversion_activities.lead_id
+            order by conversion_activities.occurred_at, conversion_activities.activity_id
         ) as conversion_rank
-    from activities
-    where
-        activities.category = 'conversion'
-        and activities.is_held
+    from conversion_activities
+    where conversion_activities.is_held
 ),
 
 -- The first three are events of the lead, and never activities, whatever a CRM may log under such a name.

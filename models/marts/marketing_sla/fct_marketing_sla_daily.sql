@@ -29,7 +29,7 @@ personas as (
 firsts as (
     select min(targets.target_month) as first_date from targets
     union all
-    select min(qualified_leads.qualified_date) as first_date from qualified_leads
+    select min(qualified.qualified_date) as first_date from qualified
 ),
 
 first_day as (

@@ -4,8 +4,18 @@
 -- `open_violations` is a stock at the day's end (at `as_of` for its day): not additive over days. Rates are not
 -- additive at all.
 
-with obligations as (
+with triggered_obligations as (
     select * from {{ ref('fct_sales_sla_obligations') }}
+),
+
+due_obligations as (
+    select * from {{ ref('fct_sales_sla_obligations') }}
+    where due_at < {{ as_of() }}
+),
+
+ended_obligations as (
+    select * from {{ ref('fct_sales_sla_obligations') }}
+    where status in ('late', 'closed')
 ),
 
 days as (
@@ -15,46 +25,44 @@ days as (
 
 flows as (
     select
-        {{ local_date('obligations.triggered_at') }} as date_day,
-        obligations.rule_id,
-        obligations.responsible_rep_id as rep_id,
+        {{ local_date('triggered_obligations.triggered_at') }} as date_day,
+        triggered_obligations.rule_id,
+        triggered_obligations.responsible_rep_id as rep_id,
         count(*) as triggered,
         0 as met,
         0 as breached,
         0 as cancelled,
         0 as opened_violations,
         0 as ended_violations
-    from obligations
+    from triggered_obligations
     group by 1, 2, 3
     union all
     select
-        {{ local_date('obligations.due_at') }} as date_day,
-        obligations.rule_id,
-        obligations.responsible_rep_id as rep_id,
+        {{ local_date('due_obligations.due_at') }} as date_day,
+        due_obligations.rule_id,
+        due_obligations.responsible_rep_id as rep_id,
         0 as triggered,
-        count(case when obligations.status = 'met' then 1 end) as met,
-        count(case when obligations.is_breached then 1 end) as breached,
-        count(case when obligations.status = 'cancelled' then 1 end) as cancelled,
-        count(case when obligations.is_breached then 1 end) as opened_violations,
+        count(case when due_obligations.status = 'met' then 1 end) as met,
+        count(case when due_obligations.is_breached then 1 end) as breached,
+        count(case when due_obligations.status = 'cancelled' then 1 end) as cancelled,
+        count(case when due_obligations.is_breached then 1 end) as opened_violations,
         0 as ended_violations
-    from obligations
-    where obligations.due_at < {{ as_of() }}
+    from due_obligations
     group by 1, 2, 3
     union all
     -- A violation that ends at midnight sharp is no longer open at the end of the day before.
     select
-        {{ local_date(add_microseconds('coalesce(obligations.satisfied_at, obligations.cancelled_at)', -1)) }}
+        {{ local_date(add_microseconds('coalesce(ended_obligations.satisfied_at, ended_obligations.cancelled_at)', -1)) }}
             as date_day,
-        obligations.rule_id,
-        obligations.responsible_rep_id as rep_id,
+        ended_obligations.rule_id,
+        ended_obligations.responsible_rep_id as rep_id,
         0 as triggered,
         0 as met,
         0 as breached,
         0 as cancelled,
         0 as opened_violations,
         count(*) as ended_violations
-    from obligations
-    where obligations.status in ('late', 'closed')
+    from ended_obligations
     group by 1, 2, 3
 ),
 

@@ -8,11 +8,21 @@ with leads as (
     where not is_merged
 ),
 
-activities as (
+conversion_activities as (
     select * from {{ ref('int_leads__activities') }}
+    where category = 'conversion'
+),
+
+answering_activities as (
+    select * from {{ ref('int_leads__activities') }}
+    where is_touch or is_contact
 ),
 
 owners as (
+    select * from {{ ref('int_leads__owners') }}
+),
+
+owners_at_conversion as (
     select * from {{ ref('int_leads__owners') }}
 ),
 
@@ -26,26 +36,24 @@ spans as (
 
 conversions as (
     select
-        activities.lead_id,
-        min(activities.occurred_at) as first_conversion_at
-    from activities
+        conversion_activities.lead_id,
+        min(conversion_activities.occurred_at) as first_conversion_at
+    from conversion_activities
     inner join leads
-        on activities.lead_id = leads.lead_id
-    where activities.category = 'conversion'
-    group by activities.lead_id
+        on conversion_activities.lead_id = leads.lead_id
+    group by conversion_activities.lead_id
 ),
 
 answers as (
     select
         conversions.lead_id,
-        min(case when activities.is_touch then activities.occurred_at end) as first_touch_at,
-        min(case when activities.is_contact then activities.occurred_at end) as first_contact_at
+        min(case when answering_activities.is_touch then answering_activities.occurred_at end) as first_touch_at,
+        min(case when answering_activities.is_contact then answering_activities.occurred_at end) as first_contact_at
     from conversions
-    inner join activities
+    inner join answering_activities
         on
-            conversions.lead_id = activities.lead_id
-            and conversions.first_conversion_at <= activities.occurred_at
-    where activities.is_touch or activities.is_contact
+            conversions.lead_id = answering_activities.lead_id
+            and conversions.first_conversion_at <= answering_activities.occurred_at
     group by conversions.lead_id
 ),
 
@@ -81,12 +89,12 @@ instants as (
         on conversions.lead_id = answers.lead_id
     left join assignments
         on conversions.lead_id = assignments.lead_id
-    left join owners
+    left join owners_at_conversion
         on
-            conversions.lead_id = owners.lead_id
-            and {{ holds_at('owners', 'conversions.first_conversion_at') }}
+            conversions.lead_id = owners_at_conversion.lead_id
+            and {{ holds_at('owners_at_conversion', 'conversions.first_conversion_at') }}
     left join rep_calendars
-        on owners.owner_id = rep_calendars.rep_id
+        on owners_at_conversion.owner_id = rep_calendars.rep_id
 ),
 
 with_conversion_position as (

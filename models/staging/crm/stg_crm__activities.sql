@@ -1,45 +1,53 @@
 -- Grain: one row per activity that exists at `as_of`, in its current version (the latest load).
 -- A deleted activity does not exist. One whose current version lies in the future is hidden, and no earlier version
 -- comes back.
+-- The raw table is named once for each reading: engines keep a CTE that is read more than once, and this one is the largest.
+{%- set raw_rows = rows_of_the_batch('activities', id='activity_id') %}
 
-with raw_activities as (
-    {{ rows_of_the_batch('activities', id='activity_id') }}
+with loaded_ids as (
+    {{ raw_rows }}
 ),
 
-visible as (
-    select raw_activities.*
-    from raw_activities
-    where raw_activities._loaded_at <= {{ as_of() }}
+single as (
+    {{ raw_rows }}
+),
+
+several as (
+    {{ raw_rows }}
 ),
 
 -- Nearly every activity has one version: only the others are ranked.
 repeated as (
-    select activity_id
-    from visible
-    group by activity_id
+    select loaded_ids.activity_id
+    from loaded_ids
+    where loaded_ids._loaded_at <= {{ as_of() }}
+    group by loaded_ids.activity_id
     having count(*) > 1
 ),
 
 ranked as (
     select
-        visible.*,
+        several.*,
         row_number() over (
-            partition by visible.activity_id
-            order by visible._loaded_at desc
+            partition by several.activity_id
+            order by several._loaded_at desc
         ) as load_rank
-    from visible
+    from several
     inner join repeated
-        on visible.activity_id = repeated.activity_id
+        on several.activity_id = repeated.activity_id
+    where several._loaded_at <= {{ as_of() }}
 ),
 
 versions as (
     select
-        visible.*,
+        single.*,
         1 as load_rank
-    from visible
+    from single
     left join repeated
-        on visible.activity_id = repeated.activity_id
-    where repeated.activity_id is null
+        on single.activity_id = repeated.activity_id
+    where
+        repeated.activity_id is null
+        and single._loaded_at <= {{ as_of() }}
     union all
     select ranked.* from ranked
 )
