@@ -8,7 +8,10 @@ numbers as (
     {{ dbt.generate_series(1048576) }}
 )
 
-select cast({{ dbt.dateadd('day', 'cast(numbers.generated_number as integer) - 1', 'horizon.first_date') }} as date) as date_day
+select
+    cast(
+        {{ dbt.dateadd('day', 'cast(numbers.generated_number as integer) - 1', 'horizon.first_date') }} as date
+    ) as date_day
 from numbers
 cross join horizon
 where numbers.generated_number <= {{ dbt.datediff('horizon.first_date', 'horizon.last_date', 'day') }} + 1

@@ -52,8 +52,9 @@ flows as (
     union all
     -- A violation that ends at midnight sharp is no longer open at the end of the day before.
     select
-        {{ local_date(add_microseconds('coalesce(ended_obligations.satisfied_at, ended_obligations.cancelled_at)', -1)) }}
-            as date_day,
+        {{ local_date(add_microseconds(
+            'coalesce(ended_obligations.satisfied_at, ended_obligations.cancelled_at)', -1
+        )) }} as date_day,
         ended_obligations.rule_id,
         ended_obligations.responsible_rep_id as rep_id,
         0 as triggered,

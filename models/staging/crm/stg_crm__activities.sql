@@ -1,7 +1,8 @@
 -- Grain: one row per activity that exists at `as_of`, in its current version (the latest load).
 -- A deleted activity does not exist. One whose current version lies in the future is hidden, and no earlier version
 -- comes back.
--- The raw table is named once for each reading: engines keep a CTE that is read more than once, and this one is the largest.
+-- The raw table is named once for each reading: engines keep a CTE that is read more than once, and this one is the
+-- largest.
 {%- set raw_rows = rows_of_the_batch('activities', id='activity_id') %}
 
 with loaded_ids as (
