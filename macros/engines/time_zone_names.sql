@@ -13,12 +13,3 @@
 {% macro duckdb__time_zone_names() -%}
     select name as time_zone from pg_timezone_names()
 {%- endmacro %}
-
-
-{# For an engine that knows the zones and lists them nowhere: the IANA data base as dbt has it. #}
-{% macro iana_time_zone_names() -%}
-    {%- for name in modules.pytz.all_timezones %}
-    select '{{ name }}' as time_zone
-    {%- if not loop.last %} union all{% endif -%}
-    {%- endfor %}
-{%- endmacro %}
