@@ -26,8 +26,9 @@
     float64
 {%- endmacro %}
 
+{#- BigQuery has no list of them: those of dbt's own pytz. -#}
 {% macro bigquery__time_zone_names() -%}
-    {{ iana_time_zone_names() }}
+    select time_zone from unnest(split('{{ modules.pytz.all_timezones | join(" ") }}', ' ')) as time_zone
 {%- endmacro %}
 
 {#- Every dataset has an information schema of its own. -#}
@@ -69,6 +70,10 @@
 {%- endmacro %}
 
 {% macro bigquery__prepare_raw_tables() -%}
+    {%- set offset = run_query("select format_timestamp('%z', timestamp '2026-07-01 00:00:00+00')").rows[0][0] -%}
+    {%- if offset != '+0000' -%}
+        {%- do refuse("the default time zone of project " ~ target.project ~ " is " ~ offset ~ " from UTC, and everything here is UTC: alter project `" ~ target.project ~ "` set options (`region-....default_time_zone` = 'UTC')") -%}
+    {%- endif -%}
     {%- do prepare_loaded_tables({
         'varchar': ['string'],
         'boolean': ['bool', 'boolean'],

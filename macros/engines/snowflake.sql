@@ -4,13 +4,17 @@
     convert_timezone('UTC', {{ time_zone }}, {{ instant }})
 {%- endmacro %}
 
-{#- A cast would follow the session's TIMESTAMP_OUTPUT_FORMAT. -#}
+{#- A cast would follow the session's TIMESTAMP_OUTPUT_FORMAT. Zeros go from behind a point alone, so that a whole second keeps its own. -#}
 {% macro snowflake__timestamp_text(instant) -%}
-    rtrim(rtrim(to_char({{ instant }}, 'YYYY-MM-DD HH24:MI:SS.FF6'), '0'), '.')
+    regexp_replace(
+        regexp_replace(to_char({{ instant }}, 'YYYY-MM-DD HH24:MI:SS.FF6'), '([.][0-9]*[1-9])0+$', '\\1'), '[.]0+$', ''
+    )
 {%- endmacro %}
 
+{#- Snowflake has no list of them: those of dbt's own pytz. -#}
 {% macro snowflake__time_zone_names() -%}
-    {{ iana_time_zone_names() }}
+    select cast(names.value as varchar) as time_zone
+    from table(flatten(input => split('{{ modules.pytz.all_timezones | join(" ") }}', ' '))) as names
 {%- endmacro %}
 
 {#- `trigger` is a reserved word there, and what is quoted keeps its small letters. -#}

@@ -19,12 +19,3 @@
 {% macro spark__time_zone_names() -%}
     select explode(split('{{ modules.pytz.all_timezones | join(" ") }}', ' ')) as time_zone
 {%- endmacro %}
-
-
-{# For an engine that knows the zones and lists them nowhere: the IANA data base as dbt has it. #}
-{% macro iana_time_zone_names() -%}
-    {%- for name in modules.pytz.all_timezones %}
-    select '{{ name }}' as time_zone
-    {%- if not loop.last %} union all{% endif -%}
-    {%- endfor %}
-{%- endmacro %}

@@ -30,7 +30,7 @@ bound as (
     from triggers
     inner join rules
         on
-            triggers.trigger = rules.trigger
+            triggers.{{ column_named('trigger') }} = rules.{{ column_named('trigger') }}
             and {{ in_force('rules', local_date('triggers.triggered_at')) }}
     inner join personas
         on
