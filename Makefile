@@ -17,7 +17,7 @@ SCRATCH := scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; export LEAD_SL
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DBT_PROFILES_DIR := $(CURDIR)
 
-.PHONY: help environment build sample dashboard docs docs-pages metrics test test-night superset test-postgres test-dagster test-superset lock-superset bench bench-smoke prove test-real mutants lint format lock clean
+.PHONY: help environment build sample dashboard docs docs-pages metrics test test-night superset test-postgres test-spark test-cloud lock-cloud test-dagster test-superset lock-superset lock-spark bench bench-smoke prove test-real mutants lint format lock clean
 
 help: ## list the targets
 	@echo 'The Sales and Marketing SLA, measured daily. make <target>:'
@@ -54,13 +54,33 @@ metrics: environment ## ask the published metrics: ARGS='query --saved-query att
 	@$(BIN)/mf $(ARGS)
 
 test: lint ## lint, then all tests of the project on a small sample
-	@$(PYTEST) -m 'not real and not night and not postgres' $(ARGS)
+	@$(PYTEST) -m 'not real and not night and not postgres and not spark' $(ARGS)
 
 test-night: environment ## whole nights, with faults injected at every stage (twenty minutes)
 	@$(PYTEST) --dist worksteal -m night $(ARGS)
 
 test-postgres: environment ## load, build and compare the whole project on a Postgres server of its own (five minutes)
 	@$(PYTEST) -m postgres tests/python/test_postgres.py tests/python/test_engine_macros.py $(ARGS)
+
+# In an environment of its own, locked in deploy/spark/requirements.txt. Without Java nothing is made, and the tests say so.
+test-spark: environment ## load, build and compare the whole project on Spark, and see that work is spread out (ten minutes)
+	@if command -v "$${JAVA_HOME:+$$JAVA_HOME/bin/}java" >/dev/null; then deploy/spark/environment.sh; fi
+	@$(PYTEST) -n 0 -m spark tests/python/test_spark.py tests/python/test_engine_macros.py $(ARGS)
+
+# In an environment of its own, locked in tests/cloud/requirements.txt: adapters, parsers, an emulator of Snowflake. No warehouse is asked.
+CLOUD := target/cloud-env
+$(CLOUD)/.ready: tests/cloud/requirements.txt
+	@rm -rf $(CLOUD) && python3 -m venv $(CLOUD)
+	@$(CLOUD)/bin/pip install --disable-pip-version-check --quiet --require-hashes --no-deps -r $<
+	@touch $@
+
+test-cloud: $(CLOUD)/.ready ## Snowflake, BigQuery, Databricks: is every text SQL of theirs, and does an emulator build the same marts? (five minutes)
+	@$(CLOUD)/bin/python -m pytest tests/cloud $(ARGS)
+
+lock-cloud: ## lock tests/cloud/requirements.in anew, with hashes
+	@python3 -m venv target/lock && target/lock/bin/pip install --quiet uv
+	@target/lock/bin/$(LOCK) $(ARGS) tests/cloud/requirements.in --output-file tests/cloud/requirements.txt
+	@rm -rf target/lock
 
 DAGSTER := deploy/dagster/.venv
 $(DAGSTER)/.ready: deploy/dagster/requirements.txt pyproject.toml
@@ -120,6 +140,11 @@ lock: ## lock requirements/*.in anew, with hashes
 lock-superset: ## lock bi/superset/requirements.in anew, with hashes
 	@python3 -m venv target/lock && target/lock/bin/pip install --quiet uv
 	@target/lock/bin/$(LOCK) $(ARGS) bi/superset/requirements.in --output-file bi/superset/requirements.txt
+	@rm -rf target/lock
+
+lock-spark: ## lock deploy/spark/requirements.in anew, with hashes
+	@python3 -m venv target/lock && target/lock/bin/pip install --quiet uv
+	@target/lock/bin/$(LOCK) $(ARGS) deploy/spark/requirements.in --constraints requirements/runtime.txt --output-file deploy/spark/requirements.txt
 	@rm -rf target/lock
 
 clean: ## remove what was built: environment, dbt's targets and logs, caches; data/ stays

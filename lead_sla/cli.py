@@ -142,7 +142,7 @@ def build(as_of: str | None, variables: dict[str, Any], force: bool, publish_to:
 @click.option(
     "--accept-counts", is_flag=True, help="Rows were taken away on purpose: begin the history of row counts anew."
 )
-@click.option("--target", type=click.Choice(["postgres"]), help="Copy the marts into a Postgres database, too.")
+@click.option("--target", type=click.Choice(["postgres", "spark"]), help="Copy the marts into a Postgres database, too.")
 @click.option("--report/--no-report", default=True, show_default=True, help="Send the daily report.")
 @click.option(
     "--now", callback=_instant, metavar="UTC", help="Run as if it began at this instant: for rehearsals with old data."
@@ -405,17 +405,21 @@ def export(out: Path | None, published: Path | None, sees: str) -> None:
 
 
 @cli.command(epilog=EXIT_CODES)
-@click.option("--target", type=click.Choice(["postgres"]), required=True, help="The engine whose schema raw is filled.")
+@click.option("--target", type=click.Choice(["postgres", "spark"]), required=True, help="The engine whose schema raw is filled.")
 def load(target: str) -> None:
     """Bring landed Parquet into schema `raw` of an engine with tables of its own: each file once.
 
-    Postgres is named by libpq's variables (PGHOST, PGDATABASE, ...). Nothing is ever taken back; docs/loading.md explains it.
+    Postgres is named by libpq's variables (PGHOST, PGDATABASE, ...), Spark by LEAD_SLA_SPARK_*. Nothing is ever taken back;
+    docs/loading.md explains it.
     """
-    from lead_sla.load import load_into_postgres
+    if target == "postgres":
+        from lead_sla.load import load_into_postgres as load_into
+    else:
+        from lead_sla.load_spark import load_into_spark as load_into
 
     settings, console = Settings.from_environment(), make_console()
     with stage(console, "Load") as current:
-        tables = load_into_postgres(settings, doing=current.doing)
+        tables = load_into(settings, doing=current.doing)
         findings = [finding for table in tables for finding in table.findings()]
         files, rows, known = (sum(getattr(table, of) for table in tables) for of in ("files", "rows", "known"))
         current.result(f"{rows:,} rows of {files:,} new files; {known:,} files were known", warn=bool(findings))

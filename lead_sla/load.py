@@ -39,6 +39,7 @@ FITS: Mapping[str, Sequence[str]] = {
     "timestamp": ["TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"],
     "decimal": ["DECIMAL", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE"],
 }
+READ = "read_parquet(?, hive_partitioning = false)"
 _EPOCH = datetime(1970, 1, 1)
 Report = Callable[[str], None]
 
@@ -281,13 +282,27 @@ def _select(source: duckdb.DuckDBPyConnection, table: Table, path: Path) -> str:
     Raises:
         RefusedInput: it does not fit the contract.
     """
-    read = "read_parquet(?, hive_partitioning = false)"
-    described = source.execute(f"describe select * from {read}", [str(path)]).fetchall()
-    types = {name.lower(): (name, type_) for name, type_, *_ in described}
     selected = []
+    for column, (name, _) in zip(table.columns, landed_columns(source, table, path), strict=True):
+        quoted = '"' + name.replace('"', '""') + '"'
+        selected.append(f"cast({quoted if name else 'null'} as {column.data_type}) as {column.name}")
+    return f"select {', '.join(selected)} from {READ}"
+
+
+def landed_columns(source: duckdb.DuckDBPyConnection, table: Table, path: Path) -> list[tuple[str, str]]:
+    """Look up the columns of the contract in a landed file.
+
+    Returns:
+        Name and DuckDB's type there, a column of the contract each; both empty where null stands for the column.
+
+    Raises:
+        RefusedInput: the file does not fit the contract.
+    """
+    described = source.execute(f"describe select * from {READ}", [str(path)]).fetchall()
+    types = {name.lower(): (name, type_) for name, type_, *_ in described}
+    found = []
     for column in table.columns:
         name, type_ = types.get(column.name.lower(), ("", ""))
-        quoted = '"' + name.replace('"', '""') + '"'
         if not name and not column.is_optional:
             raise RefusedInput(
                 f"Table {table.name} has no column {column.name} ({column.data_type}) in a file",
@@ -295,17 +310,18 @@ def _select(source: duckdb.DuckDBPyConnection, table: Table, path: Path) -> str:
                 todo="land it, or map it in staging",
             )
         if name and type_.split("(")[0] not in FITS[column.data_type.split("(")[0]]:
+            quoted = '"' + name.replace('"', '""') + '"'
             # A loader that never saw a value often guesses another type: a column of nulls alone fits every type.
-            if source.execute(f"select 1 from {read} where {quoted} is not null limit 1", [str(path)]).fetchone():
+            if source.execute(f"select 1 from {READ} where {quoted} is not null limit 1", [str(path)]).fetchone():
                 is_zoned = "WITH TIME ZONE" in type_
                 raise RefusedInput(
                     f"Column {column.name} of table {table.name} is {type_} in a file, where the contract says {column.data_type}",
                     where=str(path),
                     todo="land UTC timestamps without a zone" if is_zoned else "land it in the type of the contract",
                 )
-            name = ""
-        selected.append(f"cast({quoted if name else 'null'} as {column.data_type}) as {column.name}")
-    return f"select {', '.join(selected)} from {read}"
+            name, type_ = "", ""
+        found.append((name, type_))
+    return found
 
 
 def _named(names: Sequence[str]) -> str:

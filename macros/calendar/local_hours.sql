@@ -32,13 +32,13 @@
 {%- endmacro %}
 
 {#-
-  The UTC instant at which a day of the reporting time zone begins: an aggregate over CTE `utc_offsets`, which must hold that zone's spans.
-  No subquery, which would have to be correlated by an inequality: many engines run none of that kind.
+  The UTC instant at which a day of the reporting time zone begins, as an aggregate over that zone's spans `utc_offsets`, which
+  are joined to the day's row. (A subquery that names the day would be shorter; few engines aggregate over both of its sides.)
 -#}
 {% macro start_of_day(day) -%}
-    {%- set begins_at = dbt.dateadd('second', '-1 * utc_offsets.offset_seconds', 'cast(' ~ day ~ ' as timestamp)') -%}
+    {%- set instant = dbt.dateadd('second', '-1 * utc_offsets.offset_seconds', 'cast(' ~ day ~ ' as timestamp)') -%}
     min(case
-        when utc_offsets.ends_at is null or {{ begins_at }} < utc_offsets.ends_at
-            then greatest(utc_offsets.starts_at, {{ begins_at }})
+        when utc_offsets.ends_at is null or {{ instant }} < utc_offsets.ends_at
+            then greatest(utc_offsets.starts_at, {{ instant }})
     end)
 {%- endmacro %}

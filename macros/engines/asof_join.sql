@@ -62,3 +62,47 @@
     asof left join {{ right }} as r
         on l.{{ key }} = r.{{ key }} and l.{{ left_instant }} {{ '>' if strict else '>=' }} r.{{ right_instant }}
 {%- endmacro %}
+
+{#-
+  Rows of `right` hold from their instant to the next one of their key. Laid out by day, they are found by an equality, which
+  is one hash join: `right` is small (the windows of some calendars) and goes to every executor, `left` stays where it is.
+  A sort by key, as in the default, would bring all rows of a calendar to one executor.
+  What lies after the last day of `right` is looked up at that day; instants may be positions (microseconds), too.
+-#}
+{% macro spark__asof_join(left, right, key, left_instant, right_instant, columns, strict) -%}
+    select /*+ broadcast(last_days, r) */
+        l.*
+        {%- for name, expression in columns.items() %},
+        {{ expression }} as {{ name }}
+        {%- endfor %}
+    from {{ left }} as l
+    cross join (
+        select max({{ spark_day_of(right_instant) }}) as last_day from {{ right }}
+    ) as last_days
+    left join (
+        select /*+ broadcast(last_days) */
+            spans.*,
+            explode(sequence(
+                {{ spark_day_of(right_instant) }}, coalesce({{ spark_day_of('asof_next') }}, last_days.last_day)
+            )) as asof_day
+        from (
+            select
+                {{ right }}.*,
+                lead({{ right_instant }}) over (partition by {{ key }} order by {{ right_instant }}) as asof_next
+            from {{ right }}
+        ) as spans
+        cross join (
+            select max({{ spark_day_of(right_instant) }}) as last_day from {{ right }}
+        ) as last_days
+    ) as r
+        on
+            l.{{ key }} = r.{{ key }}
+            and least({{ spark_day_of('l.' ~ left_instant) }}, last_days.last_day) = r.asof_day
+            and l.{{ left_instant }} {{ '>' if strict else '>=' }} r.{{ right_instant }}
+            and (r.asof_next is null or l.{{ left_instant }} {{ '<=' if strict else '<' }} r.asof_next)
+{%- endmacro %}
+
+{#- The number of the day of an instant, or of a position, which is a number of microseconds. -#}
+{% macro spark_day_of(instant) -%}
+    cast(floor(cast({{ instant }} as double) / case typeof({{ instant }}) when 'timestamp' then 86400 else 86400000000 end) as bigint)
+{%- endmacro %}

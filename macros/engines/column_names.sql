@@ -13,3 +13,10 @@
         and lower(table_schema) = '{{ relation.schema | lower }}'
         and lower(table_name) = '{{ relation.identifier | lower }}'
 {%- endmacro %}
+
+
+{# Spark has no information schema: what it describes, written down. #}
+{% macro spark__column_names(relation) -%}
+    {%- set names = adapter.get_columns_in_relation(relation) | map(attribute="name") | map("lower") | list if execute else [] -%}
+    select explode(split('{{ names | join(" ") }}', ' ')) as column_name
+{%- endmacro %}

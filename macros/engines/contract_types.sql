@@ -8,3 +8,15 @@
     {%- endfor -%}
     {{ return(assert_columns_equivalent(sql)) }}
 {%- endmacro %}
+
+{#- In Spark a `varchar` has a length; a text without one is a `string`. -#}
+{% macro spark__get_assert_columns_equivalent(sql) -%}
+    {%- for column in model.columns.values() -%}
+        {%- do column.update({'data_type': spark_type(column.data_type)}) -%}
+    {%- endfor -%}
+    {{ return(assert_columns_equivalent(sql)) }}
+{%- endmacro %}
+
+{% macro spark_type(data_type) -%}
+    {{ return('string' if data_type == 'varchar' else data_type) }}
+{%- endmacro %}

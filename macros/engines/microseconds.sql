@@ -25,3 +25,12 @@
 {% macro postgres__microseconds_between(first, second) -%}
     cast(extract(epoch from ({{ second }}) - ({{ first }})) * 1000000 as bigint)
 {%- endmacro %}
+
+{#- dbt-spark counts in whole seconds. -#}
+{% macro spark__add_microseconds(instant, microseconds) -%}
+    timestamp_micros(unix_micros({{ instant }}) + ({{ microseconds }}))
+{%- endmacro %}
+
+{% macro spark__microseconds_between(first, second) -%}
+    (unix_micros({{ second }}) - unix_micros({{ first }}))
+{%- endmacro %}

@@ -13,3 +13,9 @@
 {% macro duckdb__time_zone_names() -%}
     select name as time_zone from pg_timezone_names()
 {%- endmacro %}
+
+
+{# Spark has no list of them: those of dbt's own pytz. #}
+{% macro spark__time_zone_names() -%}
+    select explode(split('{{ modules.pytz.all_timezones | join(" ") }}', ' ')) as time_zone
+{%- endmacro %}

@@ -10,3 +10,8 @@
 {% macro duckdb__utc_to_local(instant, time_zone) -%}
     timezone({{ time_zone }}, timezone('UTC', {{ instant }}))
 {%- endmacro %}
+
+{#- Spark's timestamps are instants; its session is one of UTC (profiles.yml), so their wall-clock time is that of UTC. -#}
+{% macro spark__utc_to_local(instant, time_zone) -%}
+    from_utc_timestamp({{ instant }}, {{ time_zone }})
+{%- endmacro %}

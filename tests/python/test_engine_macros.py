@@ -13,30 +13,45 @@ from pathlib import Path
 
 import pytest
 from postgres_server import PASSWORD, running_server
+from spark_environment import spark_python, spark_variables
 
 PROJECT = Path(__file__).resolve().parents[2]
 FIXTURES = PROJECT / "tests/fixtures/engine_macros"
 # It must fail, or the other tests could not.
 WRONG = "a_wrong_answer_is_told"
 # Macros without an answer: what they do is looked at where an engine does it (test_postgres.py, the gate's tests).
-DEEDS = {"let_readers_in", "prepare_raw_tables", "take_statistics"}
+DEEDS = {"hold_to_contract", "let_readers_in", "prepare_raw_tables", "take_statistics"}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one test of the fixture project did."""
+    """What one model or test of the fixture project did."""
 
+    kind: str
     name: str
     status: str
     failures: int | None
     message: str
 
 
-@pytest.fixture(scope="module", params=["duckdb", pytest.param("postgres", marks=pytest.mark.postgres)])
-def engine(request: pytest.FixtureRequest) -> Iterator[tuple[str, dict[str, str]]]:
+@pytest.fixture(
+    scope="module",
+    params=[
+        "duckdb",
+        pytest.param("postgres", marks=pytest.mark.postgres),
+        pytest.param("spark", marks=pytest.mark.spark),
+    ],
+)
+def engine(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, dict[str, str]]]:
     """An engine: the name of its target, and the environment variables that lead to it."""
     if request.param == "duckdb":
         yield request.param, {}
+        return
+    if request.param == "spark":
+        spark_python()
+        yield request.param, spark_variables(tmp_path_factory.mktemp("spark"))
         return
     with running_server() as home:
         names = {"PGHOST": str(home), "PGUSER": "admin", "PGPASSWORD": PASSWORD, "PGDATABASE": "postgres"}
@@ -47,9 +62,10 @@ def engine(request: pytest.FixtureRequest) -> Iterator[tuple[str, dict[str, str]
 @pytest.fixture(scope="module")
 def outcomes(engine: tuple[str, dict[str, str]], tmp_path_factory: pytest.TempPathFactory) -> list[Outcome]:
     target, environ = engine
+    python = spark_python() if target == "spark" else sys.executable
     folder = tmp_path_factory.mktemp("engine_macros")
     finished = subprocess.run(
-        [sys.executable, "-m", "dbt.cli.main", "--quiet", "build", "--target", target],
+        [python, "-m", "dbt.cli.main", "--quiet", "build", "--target", target],
         cwd=FIXTURES,
         env={
             **os.environ,
@@ -65,20 +81,28 @@ def outcomes(engine: tuple[str, dict[str, str]], tmp_path_factory: pytest.TempPa
     results = folder / "target/run_results.json"
     assert results.exists(), finished.stdout + finished.stderr
     return [
-        Outcome(result["unique_id"].split(".")[2], result["status"], result["failures"], result["message"] or "")
+        Outcome(*result["unique_id"].split(".")[:3:2], result["status"], result["failures"], result["message"] or "")
         for result in json.loads(results.read_text())["results"]
-        if result["unique_id"].startswith("test.")
     ]
 
 
 def test_every_answer_is_the_same(outcomes: list[Outcome]) -> None:
-    right = [outcome for outcome in outcomes if outcome.name != WRONG]
+    right = [outcome for outcome in outcomes if outcome.kind == "test" and outcome.name != WRONG]
     assert right
     assert [outcome for outcome in right if outcome.status != "pass"] == []
 
 
 def test_a_wrong_answer_fails(outcomes: list[Outcome]) -> None:
     assert [(outcome.status, outcome.failures) for outcome in outcomes if outcome.name == WRONG] == [("fail", 2)]
+
+
+def test_a_row_against_a_contract_fails_its_model(outcomes: list[Outcome]) -> None:
+    """Whoever refuses it: the engine, or hold_to_contract where the engine takes whatever comes."""
+    models = {outcome.name: (outcome.status, outcome.message) for outcome in outcomes if outcome.kind == "model"}
+    assert [name for name, (status, _) in models.items() if status == "success"] == ["described", "keeps_its_contract"]
+    assert re.search(r"status", models["with_an_empty_column"][1])
+    assert re.search(r"check|status in", models["with_a_value_out_of_range"][1], re.IGNORECASE)
+    assert re.search(r"duplicate|more than once", models["with_a_key_twice"][1], re.IGNORECASE)
 
 
 def test_every_engine_macro_is_asked() -> None:

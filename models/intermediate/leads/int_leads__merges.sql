@@ -17,22 +17,34 @@ edges as (
     where merged.merged_at is not null
 ),
 
--- Every lead that a merged lead reaches by following merges. A cycle ends where `path` holds the next one already.
+-- Every lead that a merged lead reaches by following merges, until the walk is back at its mark: in a cycle it comes
+-- there after going once round, for the mark moves on at steps 1, 2, 4, 8 ... (A set would end by itself, but many
+-- engines recurse over bags alone.)
 reached as (
     select
         edges.lead_id,
         edges.merged_into_lead_id as reached_lead_id,
-        '|' || edges.merged_into_lead_id || '|' as path
+        edges.lead_id as mark_lead_id,
+        1 as step,
+        1 as next_mark
     from edges
     union all
     select
         reached.lead_id,
         edges.merged_into_lead_id as reached_lead_id,
-        reached.path || edges.merged_into_lead_id || '|' as path
+        case when reached.step = reached.next_mark then reached.reached_lead_id else reached.mark_lead_id end
+            as mark_lead_id,
+        reached.step + 1 as step,
+        case when reached.step = reached.next_mark then 2 * reached.next_mark else reached.next_mark end as next_mark
     from reached
     inner join edges
         on reached.reached_lead_id = edges.lead_id
-    where {{ dbt.position("'|' || edges.merged_into_lead_id || '|'", 'reached.path') }} = 0
+    where reached.reached_lead_id <> reached.mark_lead_id
+),
+
+cycles as (
+    select distinct lead_id from reached
+    where lead_id = reached_lead_id
 )
 
 select
@@ -40,6 +52,6 @@ select
     edges.merged_into_lead_id,
     edges.merged_at
 from edges
-left join reached as cycles
-    on edges.lead_id = cycles.lead_id and edges.lead_id = cycles.reached_lead_id
+left join cycles
+    on edges.lead_id = cycles.lead_id
 where cycles.lead_id is null

@@ -13,10 +13,10 @@ select
     activities.lead_id,
     activities.actor_id as rep_id,
     activities.touch_channel,
-    row_number() over (
+    cast(row_number() over (
         partition by activities.lead_id
         order by activities.occurred_at, activities.activity_id
-    ) as touch_number,
+    ) as bigint) as touch_number,
     activities.is_contact as is_connected,
     activities.occurred_at,
     {{ local_date('activities.occurred_at') }} as occurred_date
