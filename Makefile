@@ -17,7 +17,7 @@ SCRATCH := scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; export LEAD_SL
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DBT_PROFILES_DIR := $(CURDIR)
 
-.PHONY: help environment build sample dashboard docs docs-pages metrics test test-night superset test-postgres test-spark test-dagster test-superset lock-superset lock-spark bench bench-smoke profile prove test-real mutants lint format lock clean
+.PHONY: help environment build sample dashboard docs docs-pages metrics test test-night superset test-postgres test-spark test-cloud lock-cloud test-dagster test-superset lock-superset lock-spark bench bench-smoke profile prove test-real mutants lint format lock clean
 
 help: ## list the targets
 	@echo 'The Sales and Marketing SLA, measured daily. make <target>:'
@@ -66,6 +66,21 @@ test-postgres: environment ## load, build and compare the whole project on a Pos
 test-spark: environment ## load, build and compare the whole project on Spark, and see that work is spread out (ten minutes)
 	@if command -v "$${JAVA_HOME:+$$JAVA_HOME/bin/}java" >/dev/null; then deploy/spark/environment.sh; fi
 	@$(PYTEST) -n 0 -m spark tests/python/test_spark.py tests/python/test_engine_macros.py $(ARGS)
+
+# In an environment of its own, locked in tests/cloud/requirements.txt: adapters, parsers, an emulator of Snowflake. No warehouse is asked.
+CLOUD := target/cloud-env
+$(CLOUD)/.ready: tests/cloud/requirements.txt
+	@rm -rf $(CLOUD) && python3 -m venv $(CLOUD)
+	@$(CLOUD)/bin/pip install --disable-pip-version-check --quiet --require-hashes --no-deps -r $<
+	@touch $@
+
+test-cloud: $(CLOUD)/.ready ## Snowflake, BigQuery, Databricks: is every text SQL of theirs, and does an emulator build the same marts? (five minutes)
+	@$(CLOUD)/bin/python -m pytest tests/cloud $(ARGS)
+
+lock-cloud: ## lock tests/cloud/requirements.in anew, with hashes
+	@python3 -m venv target/lock && target/lock/bin/pip install --quiet uv
+	@target/lock/bin/$(LOCK) $(ARGS) tests/cloud/requirements.in --output-file tests/cloud/requirements.txt
+	@rm -rf target/lock
 
 DAGSTER := deploy/dagster/.venv
 $(DAGSTER)/.ready: deploy/dagster/requirements.txt pyproject.toml

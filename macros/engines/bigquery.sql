@@ -83,3 +83,8 @@
         'decimal': ['numeric', 'int64', 'integer'],
     }, {'varchar': 'string'}) -%}
 {%- endmacro %}
+
+{#- It takes primary keys, and enforces none; checks it has not. -#}
+{% macro bigquery__hold_to_contract(relation) -%}
+    {{ return(spark__hold_to_contract(relation)) }}
+{%- endmacro %}

@@ -22,3 +22,20 @@
         'decimal': ['decimal', 'tinyint', 'smallint', 'int', 'bigint'],
     }, {'varchar': 'string'}) -%}
 {%- endmacro %}
+
+{#- In Databricks, as in Spark, a `varchar` has a length; a text without one is a `string`. -#}
+{% macro databricks__create_csv_table(model, agate_table) -%}
+    {%- do databricks_type_seed(model) -%}
+    {{ return(dbt.databricks__create_csv_table(model, agate_table)) }}
+{%- endmacro %}
+
+{% macro databricks__reset_csv_table(model, full_refresh, old_relation, agate_table) -%}
+    {%- do databricks_type_seed(model) -%}
+    {{ return(dbt.databricks__reset_csv_table(model, full_refresh, old_relation, agate_table)) }}
+{%- endmacro %}
+
+{% macro databricks_type_seed(model) -%}
+    {%- for column, data_type in model['config'].get('column_types', {}).copy().items() if data_type == 'varchar' -%}
+        {%- do model['config']['column_types'].update({column: 'string'}) -%}
+    {%- endfor -%}
+{%- endmacro %}

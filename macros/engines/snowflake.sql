@@ -57,3 +57,8 @@
 {% macro snowflake__position(substring_text, string_text) -%}
     position({{ substring_text }}, {{ string_text }})
 {%- endmacro %}
+
+{#- It takes primary keys and checks, and enforces neither. -#}
+{% macro snowflake__hold_to_contract(relation) -%}
+    {{ return(spark__hold_to_contract(relation)) }}
+{%- endmacro %}

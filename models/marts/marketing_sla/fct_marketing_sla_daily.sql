@@ -129,12 +129,12 @@ to_date as (
             rows between {{ forecast_days() }} preceding and current row
         ) as history_days,
         days.is_full_day,
-        avg(case when days.is_full_day then with_all.qualified_leads end) over (
+        avg(case when days.is_full_day then cast(with_all.qualified_leads as {{ type_double() }}) end) over (
             partition by with_all.persona
             order by with_all.date_day
             rows between {{ forecast_days() - 1 }} preceding and current row
         ) as mean_to_the_day,
-        avg(with_all.qualified_leads) over (
+        avg(cast(with_all.qualified_leads as {{ type_double() }})) over (
             partition by with_all.persona
             order by with_all.date_day
             rows between {{ forecast_days() }} preceding and 1 preceding
