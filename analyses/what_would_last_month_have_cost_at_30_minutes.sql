@@ -51,7 +51,8 @@ outcomes as (
         promises.team,
         case
             when
-                cast({{ dbt.date_trunc('month', local_date('promises.agreed_due_at')) }} as date) <> last_month.first_date
+                cast({{ dbt.date_trunc('month', local_date('promises.agreed_due_at')) }} as date)
+                <> last_month.first_date
                 or promises.agreed_due_at >= last_month.as_of
                 or promises.cancelled_at <= promises.agreed_due_at then null
             when promises.satisfied_at <= promises.agreed_due_at then 'met'
@@ -59,7 +60,8 @@ outcomes as (
         end as agreed,
         case
             when
-                cast({{ dbt.date_trunc('month', local_date('promises.tighter_due_at')) }} as date) <> last_month.first_date
+                cast({{ dbt.date_trunc('month', local_date('promises.tighter_due_at')) }} as date)
+                <> last_month.first_date
                 or promises.tighter_due_at >= last_month.as_of
                 or promises.cancelled_at <= promises.tighter_due_at then null
             when promises.satisfied_at <= promises.tighter_due_at then 'met'

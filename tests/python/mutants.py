@@ -78,11 +78,11 @@ MUTANTS = [
     ),
     Mutant(
         "stg_crm__activities",
-        "order by visible._loaded_at desc",
-        "order by visible._loaded_at",
+        "order by several._loaded_at desc",
+        "order by several._loaded_at",
         "current version",
     ),
-    Mutant("stg_crm__activities", "where repeated.activity_id is null", "", "one version of an activity"),
+    Mutant("stg_crm__activities", "repeated.activity_id is null\n        and ", "", "one version of an activity"),
     Mutant("stg_crm__activities", "and not coalesce(is_deleted, false)", "", "deleted activities do not exist"),
     Mutant(
         "stg_crm__owner_changes",
@@ -224,8 +224,8 @@ MUTANTS = [
     # Triggers, deadlines, touches
     Mutant(
         "int_sales_sla__triggers",
-        "activities.category = 'conversion'\n        and activities.is_held",
-        "activities.category = 'conversion'",
+        "where conversion_activities.is_held",
+        "",
         "a trigger belongs to the holder",
     ),
     Mutant(
@@ -399,8 +399,8 @@ MUTANTS = [
     ),
     Mutant(
         "fct_speed_to_lead",
-        "conversions.first_conversion_at <= activities.occurred_at",
-        "conversions.first_conversion_at < activities.occurred_at",
+        "conversions.first_conversion_at <= answering_activities.occurred_at",
+        "conversions.first_conversion_at < answering_activities.occurred_at",
         "a touch at the conversion",
     ),
     # Marketing
@@ -475,8 +475,8 @@ MUTANTS = [
     ),
     Mutant(
         "dim_leads",
-        "sum(case when deals.won_at is not null then deals.amount_usd end)",
-        "sum(deals.amount_usd)",
+        "when deals.won_at is not null and (leads.merged_at",
+        "when (leads.merged_at",
         "the dollars of the won deals",
     ),
     Mutant(
@@ -492,7 +492,10 @@ MUTANTS = [
         "the highest stage so far",
     ),
     Mutant(
-        "dim_leads", "where leads.merged_at is null or deals.won_at < leads.merged_at", "", "a merged lead's own wins"
+        "dim_leads",
+        "min(case when leads.merged_at is null or deals.won_at < leads.merged_at then deals.won_at end)",
+        "min(deals.won_at)",
+        "a merged lead's own wins",
     ),
 ]
 
