@@ -348,9 +348,12 @@ def test_tables_are_analyzed_before_others_are_joined_with_them(ask: Ask) -> Non
 def test_the_reader_reads_every_mart_and_nothing_else(built: tuple[dict[str, str], ProjectCopy]) -> None:
     with asking(built[0]) as ask, asking(built[0], "reader") as read:
         tables = ask(
-            "select schemaname, tablename from pg_tables where schemaname not in ('pg_catalog', 'information_schema')"
+            "select * from (select schemaname, tablename from pg_tables union select schemaname, viewname from pg_views) as t"
+            " where schemaname not in ('pg_catalog', 'information_schema')"
         )
-        assert {schema for schema, _ in tables} == {"raw", "policy", "staging", "intermediate", "marts"}
+        schemas = {"raw", "policy", "staging", "intermediate", "marts", "increments"}
+        assert {schema for schema, _ in tables} == schemas
+        assert ("staging", "stg_crm__lead_versions") in tables, "views are among them"
         for schema, table in tables:
             query = f'select count(*) from {schema}."{table}"'
             if schema == "marts":
