@@ -6,7 +6,7 @@
 {% macro is_of_this_run(lead_id) -%}
     {{ lead_id }} in (
         select records.lead_id from {{ ref('int_leads__records') }} as records
-        union
+        union distinct
         select batch.lead_id from {{ ref('stg_crm__batch') }} as batch
     )
 {%- endmacro %}

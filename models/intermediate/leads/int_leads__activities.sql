@@ -42,7 +42,7 @@ named_types as (
         known_types.category in ('conversion', 'touch', 'reply')
         or known_types.journey_stage is not null
     union distinct
-    select rules.trigger as activity_type
+    select rules.{{ column_named('trigger') }} as activity_type
     from rules
 ),
 

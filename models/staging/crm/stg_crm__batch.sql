@@ -6,6 +6,7 @@
 
 {% if is_full -%}
     select cast(null as {{ dbt.type_string() }}) as lead_id
+    from {{ ref('stg_crm__clock') }}
     where false
 {%- else -%}
     with recursive raw_leads as (
@@ -91,20 +92,20 @@
 
     touched as (
         select new_leads.lead_id from new_leads
-        union
+        union distinct
         select new_activities.lead_id from new_activities
-        union
+        union distinct
         select new_owner_changes.lead_id from new_owner_changes
-        union
+        union distinct
         select new_deals.lead_id from new_deals
-        union
+        union distinct
         -- The leads from which an activity or a deal has moved.
         select raw_activities.lead_id from raw_activities
         where raw_activities.activity_id in (select new_activities.activity_id from new_activities)
-        union
+        union distinct
         select raw_deals.lead_id from raw_deals
         where raw_deals.deal_id in (select new_deals.deal_id from new_deals)
-        union
+        union distinct
         select raw_leads.lead_id from raw_leads
         where
             {{ has_just_passed('raw_leads.updated_at') }}
@@ -113,15 +114,15 @@
             or {{ has_just_passed('raw_leads.opted_out_at') }}
             or {{ has_just_passed('raw_leads.merged_at') }}
             or raw_leads.owner_id in (select moved_reps.rep_id from moved_reps)
-        union
+        union distinct
         select raw_activities.lead_id from raw_activities
         where {{ has_just_passed('raw_activities.occurred_at') }}
-        union
+        union distinct
         select raw_owner_changes.lead_id from raw_owner_changes
         where
             {{ has_just_passed('raw_owner_changes.changed_at') }}
             or raw_owner_changes.owner_id in (select moved_reps.rep_id from moved_reps)
-        union
+        union distinct
         select raw_deals.lead_id from raw_deals
         where
             {{ has_just_passed('raw_deals.updated_at') }}
@@ -135,7 +136,7 @@
             merged_into_lead_id as linked_lead_id
         from raw_leads
         where merged_into_lead_id is not null
-        union
+        union distinct
         select
             merged_into_lead_id as lead_id,
             lead_id as linked_lead_id
@@ -145,7 +146,7 @@
 
     linked (lead_id) as (
         select lead_id from touched
-        union
+        union distinct
         select links.linked_lead_id as lead_id
         from linked
         inner join links
