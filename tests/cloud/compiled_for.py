@@ -96,7 +96,7 @@ def _node(node: dict[str, Any]) -> tuple[str, str, str, str, dict[str, str]]:
     return node["resource_type"], node["name"], node["schema"], node.get("compiled_code") or "", columns
 
 
-def _stubbed(engine: str, folder: str, variables: str) -> None:
+def _compile_unconnected(engine: str, folder: str, variables: str) -> None:
     if engine == "bigquery":
         from google.auth.credentials import AnonymousCredentials
 
@@ -116,4 +116,4 @@ def _stubbed(engine: str, folder: str, variables: str) -> None:
 
 
 if __name__ == "__main__":
-    _stubbed(*sys.argv[1:])
+    _compile_unconnected(*sys.argv[1:])
