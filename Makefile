@@ -114,7 +114,7 @@ profile: environment ## where the seconds of a build go, node by node: ARGS='--l
 
 # Thousands of generated companies, about half an hour; LEAD_SLA_PROOF_FROM=100000 looks at others (docs/proof.md).
 prove: environment ## the long proof: marts against the reference, business time, histories
-	@LEAD_SLA_PROOF=long $(PYTEST) --dist load tests/python/test_properties.py tests/python/test_business_time.py tests/python/test_metamorphic.py $(ARGS)
+	@LEAD_SLA_PROOF=long $(PYTEST) --dist load tests/python/test_properties.py tests/python/test_business_time.py tests/python/test_metamorphic.py tests/python/test_increments.py $(ARGS)
 
 test-real: environment ## build two real companies from ../shared/data and compare the published counts
 	@$(PYTEST) -m real $(ARGS)

@@ -4,6 +4,7 @@
   note_what_landed   writes the parts of every raw table down, as the run finds them (increments.landed)
   what_is_gone       what an earlier run saw in them and this one does not see any more, as the end of a sentence; or empty
   prepare_new_rows   readies what `new_rows` reads
+  has_nothing_landed whether nothing has landed since a run of the same `as_of`; false where an engine makes every model all the same
   new_rows           the rows of a raw table that have become visible since a run, as a query
 
   On most engines a table is one part, and its rows up to `as_of` are counted: rows that land late show in the count.
@@ -43,6 +44,14 @@
 {%- endmacro %}
 
 {% macro default__prepare_new_rows(since_run, since_as_of, number) -%}
+{%- endmacro %}
+
+{% macro has_nothing_landed(since_run, number) -%}
+    {{ return(adapter.dispatch('has_nothing_landed', 'lead_sla')(since_run, number)) }}
+{%- endmacro %}
+
+{% macro default__has_nothing_landed(since_run, number) -%}
+    {{ return(false) }}
 {%- endmacro %}
 
 {% macro new_rows(table) -%}
@@ -99,6 +108,13 @@
         ~ ' where seen.run_number = ' ~ since_run ~ ' and there.part is null order by seen.part'
     ).rows -%}
     {{ return('' if not gone else (gone | length) ~ ' raw files that the marts were made from have changed or are gone (such as ' ~ gone[0][0] ~ ')') }}
+{%- endmacro %}
+
+{% macro duckdb__has_nothing_landed(since_run, number) -%}
+    {{ return(not run_query(
+        'select 1 from increments.landed as there left join increments.landed as seen on there.part = seen.part and seen.run_number = ' ~ since_run
+        ~ ' where there.run_number = ' ~ number ~ ' and seen.part is null limit 1'
+    ).rows) }}
 {%- endmacro %}
 
 {% macro duckdb__prepare_new_rows(since_run, since_as_of, number) -%}

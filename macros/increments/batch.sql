@@ -33,6 +33,30 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#-
+  The CTEs of a model that reads these rows several times. A full build names the raw table anew in each: engines keep a CTE that
+  is read more than once. The few rows of an increment are better kept than looked for again.
+-#}
+{% macro readings_of_the_batch(table, id, names) -%}
+    {%- set rows = rows_of_the_batch(table, id) -%}
+    {%- if is_increment() -%}
+kept_rows as (
+    {{ rows }}
+),
+
+        {%- set rows = 'select * from kept_rows' %}
+
+{% endif -%}
+    {%- for name in names -%}
+{{ name }} as (
+    {{ rows }}
+),
+        {%- if not loop.last %}
+
+{% endif -%}
+    {%- endfor -%}
+{%- endmacro %}
+
 {#- The condition that a record, in its current version, is one of a lead of the batch. -#}
 {% macro is_in_the_batch(lead_id) -%}
     {%- do batch() -%}

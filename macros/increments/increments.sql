@@ -8,6 +8,8 @@
     runs    every batch that was made: its `as_of`, what it worked by, from which run it went on, whether it holds every lead
     landed  what each of these runs found in the raw tables (macros/engines/landed.sql says in which parts)
     done    which of these runs each kept model has got to, written in the transaction that writes its rows
+    whole   the runs in which every model was made, and what the models that are not kept worked by
+    still   one row: the last invocation of dbt that found nothing new, where models can be left as they are
   The next batch begins where the model that is furthest behind has got to. So a run that breaks off between two models
   leaves nothing to mend: leads that are rebuilt twice come out the same.
 -#}
@@ -21,6 +23,8 @@
         'create table if not exists increments.runs (' ~ run ~ ')',
         'create table if not exists increments.landed (run_number integer, table_name ' ~ text ~ ', part ' ~ text ~ ', mark ' ~ text ~ ', newest_loaded_at timestamp)',
         'create table if not exists increments.done (model_name ' ~ text ~ ', run_number integer)',
+        'create table if not exists increments.whole (run_number integer, worked_by ' ~ text ~ ')',
+        'create table if not exists increments.still (invocation ' ~ text ~ ')',
     ]) }}
 {%- endmacro %}
 
@@ -44,9 +48,13 @@
 {% macro open_batch() -%}
     {%- set seeds = seeds_of_kept_facts() -%}
     {%- set clock = ref('stg_crm__clock') -%}
+    {#- Whether the daily mart would come out the same is told by it: it has to be loaded by then. -#}
+    {%- do ref('marketing_targets') -%}
     {%- if is_real_run() and kept_models() -%}
         {%- set number = run_query('select coalesce(max(run_number), 0) + 1 from increments.runs').rows[0][0] | int -%}
-        {%- set as_of = instant_as_text(run_query('select ' ~ timestamp_text('as_of') ~ ' from ' ~ clock).rows[0][0]) -%}
+        {#- Under `dbt build --empty` the clock has no row. -#}
+        {%- set clocks = run_query('select ' ~ timestamp_text('as_of') ~ ' from ' ~ clock).rows -%}
+        {%- set as_of = instant_as_text(clocks[0][0] if clocks else none) -%}
         {%- set worked_by = what_is_worked_by(seeds) -%}
         {%- set last = last_run_done_by_all() -%}
         {%- do run_query('delete from increments.landed where run_number >= ' ~ number) -%}
@@ -63,11 +71,17 @@
         ] -%}
         {%- do run_query('delete from increments.opened') -%}
         {%- do run_query('insert into increments.opened values (' ~ row | join(', ') ~ ')') -%}
-        {%- for table in ['runs', 'landed', 'done'] if last is not none -%}
+        {%- for table in ['runs', 'landed', 'done', 'whole'] if last is not none -%}
             {%- do run_query('delete from increments.' ~ table ~ ' where run_number < ' ~ last.run_number) -%}
         {%- endfor -%}
+        {%- do run_query('delete from increments.still') -%}
         {%- if not reason -%}
-            {%- do prepare_new_rows(last.run_number, last.as_of, number) -%}
+            {%- if as_of == last.as_of and is_whole(last.run_number) and has_nothing_landed(last.run_number, number) -%}
+                {%- do run_query('insert into increments.still values (' ~ dbt.string_literal(invocation_id) ~ ')') -%}
+                {%- do log('[increment] nothing is new since ' ~ as_of ~ ' UTC: the marts stay as they are', info=true) -%}
+            {%- else -%}
+                {%- do prepare_new_rows(last.run_number, last.as_of, number) -%}
+            {%- endif -%}
         {%- elif last is not none -%}
             {%- do log('[increment] every lead is rebuilt: ' ~ reason, info=true) -%}
         {%- endif -%}
@@ -152,6 +166,52 @@
     {%- endfor -%}
     {%- do marks.update({'the code of the project': local_md5(code | sort | join('\n'))}) -%}
     {{ return(marks) }}
+{%- endmacro %}
+
+{#- What the models that are not kept are made by, besides all that the kept ones are. -#}
+{% macro what_else_is_worked_by() -%}
+    {%- set marks = [] -%}
+    {%- for name in ['pacing', 'pace_tolerance'] -%}
+        {%- do marks.append(var(name) | string) -%}
+    {%- endfor -%}
+    {%- for row in run_query('select * from ' ~ graph.nodes['seed.' ~ project_name ~ '.marketing_targets'].relation_name).rows -%}
+        {%- do marks.append(row.values() | map('string') | join('|')) -%}
+    {%- endfor -%}
+    {#- Types, keys and descriptions. -#}
+    {%- for node in graph.nodes.values() if node.resource_type == 'model' -%}
+        {%- do marks.append(tojson([node.name, node.schema, node.description, node.config.materialized, node.constraints, node.columns])) -%}
+    {%- endfor -%}
+    {{ return(local_md5(marks | sort | join('\n'))) }}
+{%- endmacro %}
+
+{#- Whether every model was made in a run, by what they would be made by now. -#}
+{% macro is_whole(number) -%}
+    {%- set rows = run_query('select worked_by from increments.whole where run_number = ' ~ number).rows -%}
+    {{ return(rows | length > 0 and rows[0][0] == what_else_is_worked_by()) }}
+{%- endmacro %}
+
+{#- Notes that this invocation has made every model, from the results of its nodes; at its end. -#}
+{% macro note_whole_run(results) -%}
+    {%- if execute and flags.WHICH in ['build', 'run'] and kept_models() and not nothing_is_new() -%}
+        {%- set made = [] -%}
+        {%- for result in results if result.node.resource_type == 'model' and result.status | string == 'success' -%}
+            {%- do made.append(result.node.unique_id) -%}
+        {%- endfor -%}
+        {%- set missing = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | rejectattr('unique_id', 'in', made) | list -%}
+        {%- if not missing -%}
+            {%- do run_query(
+                'insert into increments.whole select max(run_number), ' ~ dbt.string_literal(what_else_is_worked_by()) ~ ' from increments.runs'
+            ) -%}
+        {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Whether this invocation has found nothing new, so that every model may stay as it is. -#}
+{% macro nothing_is_new() -%}
+    {%- if not execute or flags.WHICH not in ['build', 'run'] -%}
+        {{ return(false) }}
+    {%- endif -%}
+    {{ return(run_query('select 1 from increments.still where invocation = ' ~ dbt.string_literal(invocation_id)).rows | length > 0) }}
 {%- endmacro %}
 
 {#- Whether models are built: not in a compilation, and not in a unit test. -#}

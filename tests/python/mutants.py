@@ -82,7 +82,7 @@ MUTANTS = [
         "order by several._loaded_at",
         "current version",
     ),
-    Mutant("stg_crm__activities", "repeated.activity_id is null\n        and ", "", "one version of an activity"),
+    Mutant("stg_crm__activities", "repeated.stand_in is null\n        and ", "", "one version of an activity"),
     Mutant("stg_crm__activities", "and not coalesce(is_deleted, false)", "", "deleted activities do not exist"),
     Mutant(
         "stg_crm__owner_changes",
@@ -98,14 +98,15 @@ MUTANTS = [
     ),
     Mutant(
         "int_leads__records",
-        "min(versions.updated_at) as deleted_at",
-        "max(versions.updated_at) as deleted_at",
+        "min(versions_of_deleted_leads.updated_at) as deleted_at",
+        "max(versions_of_deleted_leads.updated_at) as deleted_at",
         "first of the deleted run",
     ),
     Mutant(
         "int_leads__records",
-        "last_kept_versions.updated_at is null or versions.updated_at > last_kept_versions.updated_at",
-        "versions.is_deleted",
+        """last_kept_versions.updated_at is null
+        or versions_of_deleted_leads.updated_at > last_kept_versions.updated_at""",
+        "versions_of_deleted_leads.is_deleted",
         "unbroken run of deleted versions",
     ),
     # Merges
@@ -252,26 +253,21 @@ MUTANTS = [
     ),
     Mutant(
         "int_sales_sla__follow_ups",
-        "where candidates.touch_scope = 'any' or candidates.touch_scope = touches.touch_channel",
+        """            and candidates.touch_scope = scoped_touches.touch_scope
+""",
         "",
         "touches of the rule's channel",
     ),
     Mutant(
         "int_sales_sla__follow_ups",
-        "else touches.channel_touch_number",
-        "else touches.touch_number",
-        "the n-th touch of the rule's channel",
-    ),
-    Mutant(
-        "int_sales_sla__touches",
-        "partition by activities.lead_id, activities.touch_channel",
-        "partition by activities.lead_id",
+        "partition by channel_touches.lead_id, channel_touches.touch_channel",
+        "partition by channel_touches.lead_id",
         "each channel numbers its own touches",
     ),
     Mutant(
         "int_sales_sla__follow_ups",
-        "candidates.triggered_at <= touches.occurred_at",
-        "candidates.triggered_at < touches.occurred_at",
+        "candidates.triggered_at <= scoped_touches.occurred_at",
+        "candidates.triggered_at < scoped_touches.occurred_at",
         "a touch at the trigger counts",
     ),
     Mutant(
@@ -285,8 +281,8 @@ MUTANTS = [
     ),
     Mutant(
         "int_sales_sla__follow_ups",
-        "candidates.cancelled_at >= touches.occurred_at",
-        "candidates.cancelled_at > touches.occurred_at",
+        "candidates.cancelled_at >= scoped_touches.occurred_at",
+        "candidates.cancelled_at > scoped_touches.occurred_at",
         "a touch at the cancellation counts",
     ),
     Mutant(
@@ -316,7 +312,7 @@ MUTANTS = [
     Mutant("int_sales_sla__obligations", "where not_opened.lead_id is null", "", "a running obligation opens no other"),
     Mutant(
         "int_sales_sla__obligations",
-        "owners_at_due.valid_to > follow_ups.due_at",
+        "owners_at_due.valid_to > candidates.due_at",
         "false",
         "responsible is the owner at the deadline",
     ),
@@ -412,8 +408,8 @@ MUTANTS = [
     ),
     Mutant(
         "int_marketing_sla__valued_activities",
-        "case when lead_values.activity_type is null then 1 else 0 end",
-        "case when lead_values.activity_type is null then 0 else 1 end",
+        "coalesce(cast(round(values_of_types.win_rate * values_of_types.average_purchase_price_usd, 2) as decimal(18, 2)), ",
+        "coalesce(null, ",
         "the more specific value wins",
     ),
     Mutant(

@@ -178,7 +178,7 @@ def test_runs_with_new_loads_late_files_and_partial_runs_end_where_a_full_build_
     # Two models have been left behind: the next run takes along what they miss.
     run(company, LATER)
     assert batch(company) == late
-    assert run(company, LATER).startswith("0 leads are rebuilt")
+    assert run(company, LATER).startswith("nothing is new since 2026-06-18 13:00:00 UTC")
 
     now = "2026-06-18 15:00:00"
     run(company, now)
@@ -201,12 +201,42 @@ def test_a_run_says_why_it_rebuilds_every_lead(company: ProjectCopy) -> None:
     targets.unlink()
     targets.write_text(targets_before.replace("150", "151"))
     assert company.dbt("seed").returncode == 0
-    assert run(company, now).startswith("0 leads are rebuilt"), "the daily mart reads the targets anew each time"
+    assert run(company, now).startswith("0 leads are rebuilt"), "the daily mart alone is made by the targets"
     file = land(company, "deals", "select * from {table} limit 3")
     run(company, now)
     file.unlink()
     assert "raw files that the marts were made from have changed or are gone (such as deals/" in run(company, now)
     assert differences(marts(company), made_anew(company, now), KEYS) == []
+
+
+def test_a_run_with_nothing_new_leaves_every_model_as_it_is(company: ProjectCopy) -> None:
+    now = "2026-06-18 15:00:00"
+    run(company, now)
+    before = marts(company)
+    run(company, now, "--full-refresh", "--exclude", "rep_scorecard")
+    assert run(company, now).startswith("0 leads are rebuilt"), "rep_scorecard is still the one of the run before"
+    assert differences(marts(company), before, KEYS) == []
+
+    marked = {"rep_scorecard", "int_leads__owners"}
+    with duckdb.connect(str(company.warehouse)) as connection:
+        # A mark that a model which is made anew loses.
+        connection.execute("comment on table marts.rep_scorecard is 'made before'")
+        connection.execute("comment on table intermediate.int_leads__owners is 'made before'")
+    assert run(company, now) == "nothing is new since 2026-06-18 15:00:00 UTC: the marts stay as they are"
+    assert _comments(company) == marked
+    # That is a finding of the invocation itself: a model that is asked for alone is made.
+    run(company, now, "--select", "rep_scorecard")
+    assert _comments(company) == marked - {"rep_scorecard"}
+    # What only the models that are not kept are made by is news to them.
+    tolerant = company.dbt("run", variables={"as_of": now, "pace_tolerance": 0.5})
+    assert "0 leads are rebuilt" in tolerant.stdout
+    assert _comments(company) == set()
+
+
+def _comments(project: ProjectCopy) -> set[str]:
+    with duckdb.connect(str(project.warehouse), read_only=True) as connection:
+        found = connection.execute("select table_name from duckdb_tables() where comment = 'made before'").fetchall()
+    return {name for (name,) in found}
 
 
 def test_a_kept_model_cannot_be_refreshed_alone(company: ProjectCopy) -> None:

@@ -17,6 +17,7 @@ version_begins as (
     select
         versions.lead_id,
         versions.is_first,
+        versions.is_first and versions.is_current as is_only,
         versions.employee_count,
         versions.updated_at,
         case
@@ -32,6 +33,7 @@ version_personas as (
     select
         version_begins.lead_id,
         version_begins.is_first,
+        version_begins.is_only,
         version_begins.updated_at,
         coalesce(personas.persona, 'unknown') as persona
     from version_begins
@@ -42,6 +44,7 @@ version_personas as (
             and {{ in_force('personas', 'version_begins.begin_date') }}
 ),
 
+-- Most leads have one version: only the others are put in order.
 with_previous as (
     select
         version_personas.*,
@@ -50,6 +53,7 @@ with_previous as (
             order by version_personas.updated_at
         ) as previous_persona
     from version_personas
+    where not version_personas.is_only
 ),
 
 changes as (
@@ -68,3 +72,11 @@ select
     valid_from,
     lead(valid_from) over (partition by lead_id order by updated_at) as valid_to
 from changes
+union all
+select
+    lead_id,
+    persona,
+    cast(null as timestamp) as valid_from,
+    cast(null as timestamp) as valid_to
+from version_personas
+where is_only

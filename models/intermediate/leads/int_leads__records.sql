@@ -5,32 +5,42 @@ with versions as (
     select * from {{ ref('stg_crm__lead_versions') }}
 ),
 
-last_kept_versions as (
-    select
-        lead_id,
-        max(updated_at) as updated_at
-    from versions
-    where not is_deleted
-    group by lead_id
-),
-
 deleted_leads as (
     select lead_id from versions
     where is_current and is_deleted
 ),
 
--- A lead is deleted since the first of the unbroken run of deleted versions that ends in the current one.
-deletions as (
+versions_of_deleted_leads as (
     select
         versions.lead_id,
-        min(versions.updated_at) as deleted_at
+        versions.is_deleted,
+        versions.updated_at
     from versions
     inner join deleted_leads
         on versions.lead_id = deleted_leads.lead_id
+),
+
+last_kept_versions as (
+    select
+        lead_id,
+        max(updated_at) as updated_at
+    from versions_of_deleted_leads
+    where not is_deleted
+    group by lead_id
+),
+
+-- A lead is deleted since the first of the unbroken run of deleted versions that ends in the current one.
+deletions as (
+    select
+        versions_of_deleted_leads.lead_id,
+        min(versions_of_deleted_leads.updated_at) as deleted_at
+    from versions_of_deleted_leads
     left join last_kept_versions
-        on versions.lead_id = last_kept_versions.lead_id
-    where last_kept_versions.updated_at is null or versions.updated_at > last_kept_versions.updated_at
-    group by versions.lead_id
+        on versions_of_deleted_leads.lead_id = last_kept_versions.lead_id
+    where
+        last_kept_versions.updated_at is null
+        or versions_of_deleted_leads.updated_at > last_kept_versions.updated_at
+    group by versions_of_deleted_leads.lead_id
 )
 
 select

@@ -20,8 +20,14 @@ personas as (
     select * from {{ ref('int_leads__personas') }}
 ),
 
-lead_values as (
+values_of_types as (
     select * from {{ ref('lead_values') }}
+    where activity_type is not null
+),
+
+values_of_stages as (
+    select * from {{ ref('lead_values') }}
+    where activity_type is null
 ),
 
 credited as (
@@ -57,18 +63,19 @@ with_persona as (
 valued as (
     select
         with_persona.*,
-        {{ lead_value_usd('lead_values') }} as value_usd,
-        row_number() over (
-            partition by with_persona.lead_id, with_persona.activity_id
-            order by case when lead_values.activity_type is null then 1 else 0 end
-        ) as value_rank
+        coalesce({{ lead_value_usd('values_of_types') }}, {{ lead_value_usd('values_of_stages') }}) as value_usd
     from with_persona
-    inner join lead_values
+    left join values_of_types
         on
-            with_persona.persona = lead_values.persona
-            and with_persona.journey_stage = lead_values.journey_stage
-            and (lead_values.activity_type is null or with_persona.activity_type = lead_values.activity_type)
-            and {{ in_force('lead_values', 'with_persona.credited_date') }}
+            with_persona.persona = values_of_types.persona
+            and with_persona.journey_stage = values_of_types.journey_stage
+            and with_persona.activity_type = values_of_types.activity_type
+            and {{ in_force('values_of_types', 'with_persona.credited_date') }}
+    left join values_of_stages
+        on
+            with_persona.persona = values_of_stages.persona
+            and with_persona.journey_stage = values_of_stages.journey_stage
+            and {{ in_force('values_of_stages', 'with_persona.credited_date') }}
 )
 
 select
@@ -82,4 +89,4 @@ select
     credited_at,
     occurred_at
 from valued
-where value_rank = 1
+where value_usd is not null

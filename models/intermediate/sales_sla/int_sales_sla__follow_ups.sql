@@ -9,28 +9,52 @@ touches as (
     select * from {{ ref('int_sales_sla__touches') }}
 ),
 
-satisfying_touches as (
+channel_touches as (
     select * from {{ ref('int_sales_sla__touches') }}
 ),
 
+rules as (
+    select * from {{ ref('sales_sla_rules') }}
+),
+
+-- Numbers run from 1 in each scope, so that the n-th touch after an instant is a lookup.
 scoped_touches as (
+    select
+        touches.lead_id,
+        'any' as touch_scope,
+        touches.activity_id,
+        touches.touch_number as scope_number,
+        touches.occurred_at
+    from touches
+    union all
+    select
+        channel_touches.lead_id,
+        channel_touches.touch_channel as touch_scope,
+        channel_touches.activity_id,
+        row_number() over (
+            partition by channel_touches.lead_id, channel_touches.touch_channel
+            order by channel_touches.touch_number
+        ) as scope_number,
+        channel_touches.occurred_at
+    from channel_touches
+    where channel_touches.touch_channel in (select rules.touch_channel from rules)
+),
+
+followed_touches as (
     select
         candidates.lead_id,
         candidates.rule_id,
         candidates.candidate_number,
         candidates.due_at,
-        touches.occurred_at,
-        case
-            when candidates.touch_scope = 'any' then touches.touch_number
-            else touches.channel_touch_number
-        end as scope_number
+        scoped_touches.scope_number,
+        scoped_touches.occurred_at
     from candidates
-    inner join touches
+    inner join scoped_touches
         on
-            candidates.lead_id = touches.lead_id
-            and candidates.triggered_at <= touches.occurred_at
-            and (candidates.cancelled_at is null or candidates.cancelled_at >= touches.occurred_at)
-    where candidates.touch_scope = 'any' or candidates.touch_scope = touches.touch_channel
+            candidates.lead_id = scoped_touches.lead_id
+            and candidates.touch_scope = scoped_touches.touch_scope
+            and candidates.triggered_at <= scoped_touches.occurred_at
+            and (candidates.cancelled_at is null or candidates.cancelled_at >= scoped_touches.occurred_at)
 ),
 
 counted as (
@@ -41,14 +65,19 @@ counted as (
         min(scope_number) as first_scope_number,
         count(case when occurred_at <= due_at then 1 end) as touches_by_due,
         count(*) as touches_total
-    from scoped_touches
+    from followed_touches
     group by lead_id, rule_id, candidate_number
 ),
 
 -- A lead without any touch has its row all the same: it is the worst offender.
 followed as (
     select
-        candidates.*,
+        candidates.lead_id,
+        candidates.rule_id,
+        candidates.candidate_number,
+        candidates.touch_scope,
+        candidates.triggered_at,
+        candidates.due_at,
         coalesce(counted.touches_by_due, 0) as touches_by_due,
         coalesce(counted.touches_total, 0) as touches_total,
         case
@@ -66,33 +95,16 @@ followed as (
 select
     followed.lead_id,
     followed.rule_id,
-    followed.trigger_activity_id,
     satisfying_touches.activity_id as satisfying_activity_id,
-    followed.persona,
-    followed.clock,
-    followed.calendar_id,
-    followed.owner_at_trigger,
-    followed.cancel_reason,
     followed.candidate_number,
-    followed.required_touches,
     followed.touches_by_due,
     followed.touches_total,
-    followed.warn_fraction,
-    followed.triggered_position,
-    followed.due_position,
-    followed.rule_valid_from,
     followed.triggered_at,
     followed.due_at,
-    satisfying_touches.occurred_at as satisfied_at,
-    followed.cancelled_at
+    satisfying_touches.occurred_at as satisfied_at
 from followed
-left join satisfying_touches
+left join scoped_touches as satisfying_touches
     on
         followed.lead_id = satisfying_touches.lead_id
-        and (
-            (followed.touch_scope = 'any' and followed.satisfying_number = satisfying_touches.touch_number)
-            or (
-                followed.touch_scope = satisfying_touches.touch_channel
-                and followed.satisfying_number = satisfying_touches.channel_touch_number
-            )
-        )
+        and followed.touch_scope = satisfying_touches.touch_scope
+        and followed.satisfying_number = satisfying_touches.scope_number

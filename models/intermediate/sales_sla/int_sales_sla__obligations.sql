@@ -2,7 +2,11 @@
 -- changes with the clock alone: the mart derives that from `as_of` at each run.
 -- Positions are microseconds on the rule's clock; `owner_at_due` is the owner of today while the deadline lies ahead.
 
-with follow_ups as (
+with candidates as (
+    select * from {{ ref('int_sales_sla__candidates') }}
+),
+
+follow_ups as (
     select * from {{ ref('int_sales_sla__follow_ups') }}
 ),
 
@@ -20,39 +24,44 @@ spans as (
 
 obligations as (
     select
-        follow_ups.lead_id,
-        follow_ups.rule_id,
-        follow_ups.rule_valid_from,
-        follow_ups.trigger_activity_id,
-        follow_ups.persona,
-        follow_ups.required_touches,
+        candidates.lead_id,
+        candidates.rule_id,
+        candidates.rule_valid_from,
+        candidates.trigger_activity_id,
+        candidates.persona,
+        candidates.required_touches,
         follow_ups.touches_by_due,
         follow_ups.touches_total,
         follow_ups.satisfying_activity_id,
-        follow_ups.clock,
-        follow_ups.calendar_id,
-        follow_ups.warn_fraction,
-        follow_ups.owner_at_trigger,
+        candidates.clock,
+        candidates.calendar_id,
+        candidates.warn_fraction,
+        candidates.owner_at_trigger,
         owners_at_due.owner_id as owner_at_due,
-        follow_ups.triggered_at,
-        follow_ups.due_at,
+        candidates.triggered_at,
+        candidates.due_at,
         follow_ups.satisfied_at,
         -- Cancellation touches nothing that was satisfied before it.
-        case when follow_ups.satisfied_at is null then follow_ups.cancelled_at end as cancelled_at,
-        case when follow_ups.satisfied_at is null then follow_ups.cancel_reason end as cancel_reason,
-        coalesce(follow_ups.satisfied_at, follow_ups.cancelled_at) as ended_at,
-        follow_ups.triggered_position,
-        follow_ups.due_position
-    from follow_ups
+        case when follow_ups.satisfied_at is null then candidates.cancelled_at end as cancelled_at,
+        case when follow_ups.satisfied_at is null then candidates.cancel_reason end as cancel_reason,
+        coalesce(follow_ups.satisfied_at, candidates.cancelled_at) as ended_at,
+        candidates.triggered_position,
+        candidates.due_position
+    from candidates
+    inner join follow_ups
+        on
+            candidates.lead_id = follow_ups.lead_id
+            and candidates.rule_id = follow_ups.rule_id
+            and candidates.candidate_number = follow_ups.candidate_number
     left join not_opened
         on
-            follow_ups.lead_id = not_opened.lead_id
-            and follow_ups.rule_id = not_opened.rule_id
-            and follow_ups.candidate_number = not_opened.candidate_number
+            candidates.lead_id = not_opened.lead_id
+            and candidates.rule_id = not_opened.rule_id
+            and candidates.candidate_number = not_opened.candidate_number
     left join owners as owners_at_due
         on
-            follow_ups.lead_id = owners_at_due.lead_id
-            and {{ holds_at('owners_at_due', 'follow_ups.due_at') }}
+            candidates.lead_id = owners_at_due.lead_id
+            and {{ holds_at('owners_at_due', 'candidates.due_at') }}
     where not_opened.lead_id is null
 ),
 

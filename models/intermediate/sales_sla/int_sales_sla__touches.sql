@@ -1,6 +1,5 @@
 -- Grain: one row per touch in the history of a lead (lead_id, activity_id). Not additive over merged leads.
--- Numbers run from 1 in the order of time and activity, over all touches of the lead and over those of one channel, so
--- that the n-th touch after an instant is a lookup.
+-- `touch_number` runs from 1 in the order of time and activity.
 
 with activities as (
     select * from {{ ref('int_leads__activities') }}
@@ -15,10 +14,6 @@ select
         partition by activities.lead_id
         order by activities.occurred_at, activities.activity_id
     ) as touch_number,
-    row_number() over (
-        partition by activities.lead_id, activities.touch_channel
-        order by activities.occurred_at, activities.activity_id
-    ) as channel_touch_number,
     activities.is_contact,
     activities.occurred_at
 from activities

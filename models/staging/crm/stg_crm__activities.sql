@@ -1,28 +1,15 @@
 -- Grain: one row per activity that exists at `as_of`, in its current version (the latest load).
 -- A deleted activity does not exist. One whose current version lies in the future is hidden, and no earlier version
 -- comes back.
--- The raw table is named once for each reading: engines keep a CTE that is read more than once, and this one is the
--- largest.
-{%- set raw_rows = rows_of_the_batch('activities', id='activity_id') %}
 
-with loaded_ids as (
-    {{ raw_rows }}
-),
+with {{ readings_of_the_batch('activities', 'activity_id', ['loaded_ids', 'single', 'several']) }}
 
-single as (
-    {{ raw_rows }}
-),
-
-several as (
-    {{ raw_rows }}
-),
-
--- Nearly every activity has one version: only the others are ranked.
+-- Nearly every activity has one version: only what may be another's is ranked.
 repeated as (
-    select loaded_ids.activity_id
+    select {{ stand_in('loaded_ids.activity_id') }} as stand_in
     from loaded_ids
     where loaded_ids._loaded_at <= {{ as_of() }}
-    group by loaded_ids.activity_id
+    group by {{ stand_in('loaded_ids.activity_id') }}
     having count(*) > 1
 ),
 
@@ -35,7 +22,7 @@ ranked as (
         ) as load_rank
     from several
     inner join repeated
-        on several.activity_id = repeated.activity_id
+        on {{ stand_in('several.activity_id') }} = repeated.stand_in
     where several._loaded_at <= {{ as_of() }}
 ),
 
@@ -45,9 +32,9 @@ versions as (
         1 as load_rank
     from single
     left join repeated
-        on single.activity_id = repeated.activity_id
+        on {{ stand_in('single.activity_id') }} = repeated.stand_in
     where
-        repeated.activity_id is null
+        repeated.stand_in is null
         and single._loaded_at <= {{ as_of() }}
     union all
     select ranked.* from ranked

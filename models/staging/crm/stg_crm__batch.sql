@@ -9,23 +9,8 @@
     from {{ ref('stg_crm__clock') }}
     where false
 {%- else -%}
-    with recursive raw_leads as (
-        select * from {{ source('crm', 'leads') }}
-    ),
-
-    raw_activities as (
-        select * from {{ source('crm', 'activities') }}
-    ),
-
-    raw_owner_changes as (
-        select * from {{ source('crm', 'owner_changes') }}
-    ),
-
-    raw_deals as (
-        select * from {{ source('crm', 'deals') }}
-    ),
-
-    raw_reps as (
+    -- The large raw tables are named once for each reading: what is read twice would be kept.
+    with recursive raw_reps as (
         select * from {{ source('crm', 'reps') }}
     ),
 
@@ -90,58 +75,97 @@
         where new_reps._loaded_at <= {{ since() }}
     ),
 
+    -- The leads from which an activity or a deal has moved.
+    moved_activities as (
+        select * from {{ source('crm', 'activities') }}
+        where activity_id in (select new_activities.activity_id from new_activities)
+    ),
+
+    moved_deals as (
+        select * from {{ source('crm', 'deals') }}
+        where deal_id in (select new_deals.deal_id from new_deals)
+    ),
+
+    -- What `as_of` has passed.
+    passed_leads as (
+        select * from {{ source('crm', 'leads') }}
+        where
+            {{ has_just_passed('updated_at') }}
+            or {{ has_just_passed('created_at') }}
+            or {{ has_just_passed('disqualified_at') }}
+            or {{ has_just_passed('opted_out_at') }}
+            or {{ has_just_passed('merged_at') }}
+    ),
+
+    passed_activities as (
+        select * from {{ source('crm', 'activities') }}
+        where {{ has_just_passed('occurred_at') }}
+    ),
+
+    passed_owner_changes as (
+        select * from {{ source('crm', 'owner_changes') }}
+        where {{ has_just_passed('changed_at') }}
+    ),
+
+    passed_deals as (
+        select * from {{ source('crm', 'deals') }}
+        where
+            {{ has_just_passed('updated_at') }}
+            or {{ has_just_passed('created_at') }}
+            or {{ has_just_passed('closed_at') }}
+    ),
+
+    leads_of_moved_reps as (
+        select * from {{ source('crm', 'leads') }}
+        where owner_id in (select moved_reps.rep_id from moved_reps)
+    ),
+
+    owner_changes_of_moved_reps as (
+        select * from {{ source('crm', 'owner_changes') }}
+        where owner_id in (select moved_reps.rep_id from moved_reps)
+    ),
+
+    merged_leads as (
+        select * from {{ source('crm', 'leads') }}
+        where merged_into_lead_id is not null
+    ),
+
     touched as (
-        select new_leads.lead_id from new_leads
+        select lead_id from new_leads
         union distinct
-        select new_activities.lead_id from new_activities
+        select lead_id from new_activities
         union distinct
-        select new_owner_changes.lead_id from new_owner_changes
+        select lead_id from new_owner_changes
         union distinct
-        select new_deals.lead_id from new_deals
+        select lead_id from new_deals
         union distinct
-        -- The leads from which an activity or a deal has moved.
-        select raw_activities.lead_id from raw_activities
-        where raw_activities.activity_id in (select new_activities.activity_id from new_activities)
+        select lead_id from moved_activities
         union distinct
-        select raw_deals.lead_id from raw_deals
-        where raw_deals.deal_id in (select new_deals.deal_id from new_deals)
+        select lead_id from moved_deals
         union distinct
-        select raw_leads.lead_id from raw_leads
-        where
-            {{ has_just_passed('raw_leads.updated_at') }}
-            or {{ has_just_passed('raw_leads.created_at') }}
-            or {{ has_just_passed('raw_leads.disqualified_at') }}
-            or {{ has_just_passed('raw_leads.opted_out_at') }}
-            or {{ has_just_passed('raw_leads.merged_at') }}
-            or raw_leads.owner_id in (select moved_reps.rep_id from moved_reps)
+        select lead_id from passed_leads
         union distinct
-        select raw_activities.lead_id from raw_activities
-        where {{ has_just_passed('raw_activities.occurred_at') }}
+        select lead_id from passed_activities
         union distinct
-        select raw_owner_changes.lead_id from raw_owner_changes
-        where
-            {{ has_just_passed('raw_owner_changes.changed_at') }}
-            or raw_owner_changes.owner_id in (select moved_reps.rep_id from moved_reps)
+        select lead_id from passed_owner_changes
         union distinct
-        select raw_deals.lead_id from raw_deals
-        where
-            {{ has_just_passed('raw_deals.updated_at') }}
-            or {{ has_just_passed('raw_deals.created_at') }}
-            or {{ has_just_passed('raw_deals.closed_at') }}
+        select lead_id from passed_deals
+        union distinct
+        select lead_id from leads_of_moved_reps
+        union distinct
+        select lead_id from owner_changes_of_moved_reps
     ),
 
     links as (
         select
             lead_id,
             merged_into_lead_id as linked_lead_id
-        from raw_leads
-        where merged_into_lead_id is not null
+        from merged_leads
         union distinct
         select
             merged_into_lead_id as lead_id,
             lead_id as linked_lead_id
-        from raw_leads
-        where merged_into_lead_id is not null
+        from merged_leads
     ),
 
     linked (lead_id) as (
