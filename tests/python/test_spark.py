@@ -167,7 +167,7 @@ def faults(plans: dict[str, Any]) -> list[str]:
 BAD = {
     "over_everything": "select row_number() over (order by occurred_at) from raw.activities",
     "of_few_parts": (
-        "select max(occurred_at) over (partition by touch_scope order by occurred_at) from intermediate.int_sales_sla__touches"
+        "select max(occurred_at) over (partition by touch_channel order by occurred_at) from intermediate.int_sales_sla__touches"
     ),
     "in_one_partition": "select distinct lead_id from (select * from raw.activities limit 100000) as some",
 }
@@ -189,7 +189,7 @@ def test_no_model_reads_a_large_table_in_one_place(plans: dict[str, Any]) -> Non
 def test_a_query_that_cannot_be_spread_out_is_told(plans: dict[str, Any]) -> None:
     told = "\n".join(faults({name: plans[name] for name in BAD}))
     assert "over_everything: a window over everything, of spark_catalog.raw.activities" in told
-    assert "of_few_parts: a window of few, large parts (touch_scope)" in told
+    assert "of_few_parts: a window of few, large parts (touch_channel)" in told
     assert re.search(r"in_one_partition: \w+ reads everything in one partition", told)
 
 
