@@ -257,12 +257,9 @@
 -#}
 {% macro get_incremental_replace_leads_sql(arg_dict) -%}
     {%- set columns = get_quoted_csv(arg_dict.dest_columns | map(attribute='name')) -%}
-    delete from {{ arg_dict.target_relation }}
-    where
-        lead_id in {{ batch_relation() }}
-        {% for predicate in arg_dict.incremental_predicates or [] -%}
-            or ({{ predicate }})
-        {% endfor %};
+    {% for rows in ['lead_id in ' ~ batch_relation()] + (arg_dict.incremental_predicates or []) -%}
+        delete from {{ arg_dict.target_relation }} where {{ rows }};
+    {% endfor -%}
     insert into {{ arg_dict.target_relation }} ({{ columns }})
     select {{ columns }} from {{ arg_dict.temp_relation }}
 {%- endmacro %}

@@ -278,3 +278,31 @@ def test_rows_that_break_a_key_leave_the_mart_as_it_was(company: ProjectCopy) ->
         connection.execute("delete from marts.fct_sales_touches where lead_id = 'ghost'")
     run(company, now)
     assert differences(marts(company), made_anew(company, now), KEYS) == []
+
+
+def test_a_model_that_breaks_its_contract_leaves_the_table_as_it_was(company: ProjectCopy) -> None:
+    now = "2026-06-18 15:00:00"
+    run(company, now)
+    before = marts(company)["rep_scorecard"]
+    model = company.folder / "models/marts/sales_sla/rep_scorecard.sql"
+    agreed = model.read_text()
+    model.unlink()
+    model.write_text(f"select * replace (cast(null as varchar) as rep_id) from (\n{agreed}\n) as scorecard")
+    refused = company.dbt("run", "--select", "rep_scorecard", variables={"as_of": now})
+    assert refused.returncode == 1
+    assert "NOT NULL constraint failed: rep_scorecard.rep_id" in refused.stdout
+    assert marts(company)["rep_scorecard"] == before != []
+
+
+def test_a_view_becomes_a_table_in_its_place(company: ProjectCopy) -> None:
+    description = company.folder / "models/intermediate/sales_sla/int_sales_sla__triggers.yml"
+    as_view = description.read_text()
+    assert "materialized: view" in as_view
+    description.unlink()
+    description.write_text(as_view.replace("materialized: view", "materialized: table"))
+    run(company, "2026-06-18 15:00:00", "--select", "int_sales_sla__triggers")
+    with duckdb.connect(str(company.warehouse), read_only=True) as connection:
+        (kind,) = connection.execute(
+            "select table_type from information_schema.tables where table_name = 'int_sales_sla__triggers'"
+        ).fetchone()
+    assert kind == "BASE TABLE"
