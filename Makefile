@@ -56,7 +56,7 @@ metrics: environment ## ask the published metrics: ARGS='query --saved-query att
 test: lint ## lint, then all tests of the project on a small sample
 	@$(PYTEST) -m 'not real and not night and not postgres and not spark' $(ARGS)
 
-test-night: environment ## whole nights, with faults injected at every stage (twenty minutes)
+test-night: environment ## whole nights with faults injected at every stage, and rows of dbt runs (twenty-five minutes)
 	@$(PYTEST) --dist worksteal -m night $(ARGS)
 
 test-postgres: environment ## load, build and compare the whole project on a Postgres server of its own (five minutes)

@@ -109,6 +109,8 @@ def test_an_increment_is_compiled_from_every_kept_model_and_from_no_other_raw_ro
 
 # --- runs of dbt itself, one after the other in one warehouse ---------------------------------------------------------
 
+# They take minutes, as whole nights do.
+night = pytest.mark.night
 EARLY, LATER = "2026-05-20 12:00:00", "2026-06-18 13:00:00"
 
 
@@ -158,6 +160,7 @@ def land(project: ProjectCopy, table: str, query: str) -> Path:
     return file
 
 
+@night
 def test_runs_with_new_loads_late_files_and_partial_runs_end_where_a_full_build_does(company: ProjectCopy) -> None:
     assert "leads are rebuilt, by what is new since 2026-05-20 12:00:00 UTC" in run(company, LATER)
 
@@ -186,6 +189,7 @@ def test_runs_with_new_loads_late_files_and_partial_runs_end_where_a_full_build_
     assert differences(marts(company), made_anew(company, now), KEYS) == []
 
 
+@night
 def test_a_run_says_why_it_rebuilds_every_lead(company: ProjectCopy) -> None:
     now = "2026-06-18 15:00:00"
     run(company, now)
@@ -209,6 +213,7 @@ def test_a_run_says_why_it_rebuilds_every_lead(company: ProjectCopy) -> None:
     assert differences(marts(company), made_anew(company, now), KEYS) == []
 
 
+@night
 def test_a_run_with_nothing_new_leaves_every_model_as_it_is(company: ProjectCopy) -> None:
     now = "2026-06-18 15:00:00"
     run(company, now)
@@ -239,6 +244,7 @@ def _comments(project: ProjectCopy) -> set[str]:
     return {name for (name,) in found}
 
 
+@night
 def test_a_kept_model_cannot_be_refreshed_alone(company: ProjectCopy) -> None:
     now = "2026-06-18 15:00:00"
     run(company, now)
@@ -251,6 +257,7 @@ def test_a_kept_model_cannot_be_refreshed_alone(company: ProjectCopy) -> None:
     assert run(company, now, "--full-refresh") == "every lead is rebuilt: a full refresh was asked for"
 
 
+@night
 def test_rows_that_break_a_key_leave_the_mart_as_it_was(company: ProjectCopy) -> None:
     now = "2026-06-18 15:00:00"
     run(company, now)
@@ -280,6 +287,7 @@ def test_rows_that_break_a_key_leave_the_mart_as_it_was(company: ProjectCopy) ->
     assert differences(marts(company), made_anew(company, now), KEYS) == []
 
 
+@night
 def test_a_model_that_breaks_its_contract_leaves_the_table_as_it_was(company: ProjectCopy) -> None:
     now = "2026-06-18 15:00:00"
     run(company, now)
@@ -294,6 +302,7 @@ def test_a_model_that_breaks_its_contract_leaves_the_table_as_it_was(company: Pr
     assert marts(company)["rep_scorecard"] == before != []
 
 
+@night
 def test_a_view_becomes_a_table_in_its_place(company: ProjectCopy) -> None:
     description = company.folder / "models/intermediate/sales_sla/int_sales_sla__triggers.yml"
     as_view = description.read_text()
