@@ -192,8 +192,8 @@ def _seconds(began: str, over: str) -> float:
 
 
 def _kind(sql: str) -> str:
-    """Give the first two words of a statement, which tell what it is."""
-    bare = re.sub(r"/\*.*?\*/|--[^\n]*", "", sql, flags=re.DOTALL)
+    """Give the first two words of a statement, which tell what it is, without `or replace`."""
+    bare = re.sub(r"/\*.*?\*/|--[^\n]*|\bor replace\b", "", sql, flags=re.DOTALL)
     return " ".join(re.findall(r"[a-z_]+", bare.lower())[:2])
 
 

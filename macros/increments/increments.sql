@@ -208,7 +208,7 @@
 
 {#- Whether this invocation has found nothing new, so that every model may stay as it is. -#}
 {% macro nothing_is_new() -%}
-    {%- if not execute or flags.WHICH not in ['build', 'run'] -%}
+    {%- if not execute or flags.WHICH not in ['build', 'run'] or not kept_models() -%}
         {{ return(false) }}
     {%- endif -%}
     {{ return(run_query('select 1 from increments.still where invocation = ' ~ dbt.string_literal(invocation_id)).rows | length > 0) }}

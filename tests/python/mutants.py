@@ -305,8 +305,8 @@ MUTANTS = [
     ),
     Mutant(
         "int_sales_sla__obligations",
-        "case when follow_ups.satisfied_at is null then follow_ups.cancelled_at end",
-        "follow_ups.cancelled_at",
+        "case when follow_ups.satisfied_at is null then candidates.cancelled_at end",
+        "candidates.cancelled_at",
         "satisfied ones are not cancelled",
     ),
     Mutant("int_sales_sla__obligations", "where not_opened.lead_id is null", "", "a running obligation opens no other"),

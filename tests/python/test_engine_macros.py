@@ -22,6 +22,7 @@ WRONG = "a_wrong_answer_is_told"
 # Macros without an answer: what they do is looked at where an engine does it (test_postgres.py, test_increments.py, the gate's
 # tests).
 DEEDS = {
+    "has_nothing_landed",
     "hold_to_contract",
     "let_readers_in",
     "new_rows",
