@@ -132,6 +132,16 @@ def run(project: ProjectCopy, as_of: str, *options: str) -> str:
     return " ".join(line.partition("[increment] ")[2] for line in done.stdout.splitlines() if "[increment]" in line)
 
 
+def own_models(project: ProjectCopy) -> Path:
+    """The folder of the models, as a copy that a test may change: a project copy links to the project's."""
+    models = project.folder / "models"
+    if models.is_symlink():
+        shared = models.resolve()
+        models.unlink()
+        shutil.copytree(shared, models)
+    return models
+
+
 def batch(project: ProjectCopy) -> set[str]:
     with duckdb.connect(str(project.warehouse), read_only=True) as connection:
         return {lead for (lead,) in connection.execute("select lead_id from staging.stg_crm__batch").fetchall()}
@@ -292,11 +302,11 @@ def test_a_model_that_breaks_its_contract_leaves_the_table_as_it_was(company: Pr
     now = "2026-06-18 15:00:00"
     run(company, now)
     before = marts(company)["rep_scorecard"]
-    model = company.folder / "models/marts/sales_sla/rep_scorecard.sql"
+    model = own_models(company) / "marts/sales_sla/rep_scorecard.sql"
     agreed = model.read_text()
-    model.unlink()
     model.write_text(f"select * replace (cast(null as varchar) as rep_id) from (\n{agreed}\n) as scorecard")
     refused = company.dbt("run", "--select", "rep_scorecard", variables={"as_of": now})
+    model.write_text(agreed)
     assert refused.returncode == 1
     assert "NOT NULL constraint failed: rep_scorecard.rep_id" in refused.stdout
     assert marts(company)["rep_scorecard"] == before != []
@@ -304,12 +314,12 @@ def test_a_model_that_breaks_its_contract_leaves_the_table_as_it_was(company: Pr
 
 @night
 def test_a_view_becomes_a_table_in_its_place(company: ProjectCopy) -> None:
-    description = company.folder / "models/intermediate/sales_sla/int_sales_sla__triggers.yml"
+    description = own_models(company) / "intermediate/sales_sla/int_sales_sla__triggers.yml"
     as_view = description.read_text()
     assert "materialized: view" in as_view
-    description.unlink()
     description.write_text(as_view.replace("materialized: view", "materialized: table"))
     run(company, "2026-06-18 15:00:00", "--select", "int_sales_sla__triggers")
+    description.write_text(as_view)
     with duckdb.connect(str(company.warehouse), read_only=True) as connection:
         (kind,) = connection.execute(
             "select table_type from information_schema.tables where table_name = 'int_sales_sla__triggers'"
