@@ -1,18 +1,17 @@
 {#-
   DuckDB would keep an index for a primary key, which costs more than the rest of a large fact, and cannot replace rows of one
-  key within a transaction. So what is kept from run to run has its key checked by a query instead (`hold_to_contract`), in the
-  transaction that writes it: rows that break it leave the table as it was, just as a constraint's would.
+  key within a transaction. So a key is checked by a query instead (`hold_to_contract`), in the transaction that writes the
+  table: rows that break it leave the table as it was, just as a constraint's would.
 -#}
 {% macro duckdb__get_table_columns_and_constraints() -%}
-    {%- set kinds = ['primary_key'] if model.config.materialized == 'incremental' else [] -%}
     {%- set columns = adapter.render_raw_columns_constraints(raw_columns=model.columns) -%}
-    {%- set constraints = adapter.render_raw_model_constraints(raw_constraints=model.constraints | rejectattr('type', 'in', kinds) | list) -%}
+    {%- set constraints = adapter.render_raw_model_constraints(raw_constraints=model.constraints | rejectattr('type', 'equalto', 'primary_key') | list) -%}
     ({{ (columns + constraints) | join(', ') }})
 {%- endmacro %}
 
 {% macro duckdb__hold_to_contract(relation) -%}
     {%- set keys = model.constraints | selectattr('type', 'equalto', 'primary_key') | list -%}
-    {%- if keys and model.config.materialized == 'incremental' and execute -%}
+    {%- if keys and execute -%}
         {%- set key = keys[0].columns | join(', ') -%}
         {#- What this run has written can break the key among its own leads, or, where the lead is no part of it, beside any other row. -#}
         {%- set touched = 'lead_id in ' ~ batch_relation() -%}
@@ -23,7 +22,7 @@
         from (
             select any_value(concat_ws(', ', {{ key }})) as key
             from {{ relation }}
-            {% if is_increment() -%}
+            {% if model.config.materialized == 'incremental' and is_increment() -%}
                 where {{ touched }}
             {% endif -%}
             group by {{ key }}

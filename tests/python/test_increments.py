@@ -101,7 +101,7 @@ def test_an_increment_is_compiled_from_every_kept_model_and_from_no_other_raw_ro
             "fct_sales_sla_obligations",
             "fct_sales_touches",
             "fct_speed_to_lead",
-            "int_sales_sla__obligations",
+            "int_sales_sla__open_obligations",
         }
         batch = next(model.sql for model in models if model.name == "stg_crm__batch")
         assert all(f'"new_{table}"' in batch for table in ("leads", "activities", "owner_changes", "reps", "deals"))
@@ -304,12 +304,20 @@ def test_a_model_that_breaks_its_contract_leaves_the_table_as_it_was(company: Pr
     before = marts(company)["rep_scorecard"]
     model = own_models(company) / "marts/sales_sla/rep_scorecard.sql"
     agreed = model.read_text()
-    model.write_text(f"select * replace (cast(null as varchar) as rep_id) from (\n{agreed}\n) as scorecard")
-    refused = company.dbt("run", "--select", "rep_scorecard", variables={"as_of": now})
-    model.write_text(agreed)
-    assert refused.returncode == 1
-    assert "NOT NULL constraint failed: rep_scorecard.rep_id" in refused.stdout
-    assert marts(company)["rep_scorecard"] == before != []
+    for broken, told in {
+        f"select * replace (cast(null as varchar) as rep_id) from (\n{agreed}\n) as scorecard": (
+            "NOT NULL constraint failed: rep_scorecard.rep_id"
+        ),
+        f"with scorecard as (\n{agreed}\n) select * from scorecard union all select * from scorecard": (
+            "rep_scorecard has more than one row of week_start_date, rep_id, rule_id"
+        ),
+    }.items():
+        model.write_text(broken)
+        refused = company.dbt("run", "--select", "rep_scorecard", variables={"as_of": now})
+        model.write_text(agreed)
+        assert refused.returncode == 1
+        assert told in refused.stdout
+        assert marts(company)["rep_scorecard"] == before != []
 
 
 @night

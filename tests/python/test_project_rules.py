@@ -239,7 +239,7 @@ def test_what_is_kept_is_replaced_by_lead(models: list[Node]) -> None:
     for model in kept:
         assert "lead_id" in model["columns"], model["name"]
         assert model["config"]["incremental_strategy"] == "replace_leads", model["name"]
-        assert layer(model) == "marts" or model["name"] == "int_sales_sla__obligations", model["name"]
+        assert layer(model) == "marts" or model["name"] == "int_sales_sla__open_obligations", model["name"]
 
 
 def test_a_model_is_written_as_though_the_batch_were_all_there_is() -> None:

@@ -1,13 +1,15 @@
 -- Grain: one row per obligation (obligation_id): one promise of Sales to one lead. Status, responsible rep and minutes
 -- are derived here, and only here, from the kept facts and `as_of`.
 -- Minutes run on the rule's clock and are not additive.
-{%- do batch() %}
+{#- While dbt reads the project it is shown what an increment refers to, so that it knows the order. #}
 
 with obligations as (
     select * from {{ ref('int_sales_sla__obligations') }}
-    {% if is_increment() -%}
+    {% if is_increment() or not execute -%}
+        union all
         -- Besides the leads of the batch, what changes with the clock alone.
-        where ended_position is null or lead_id in {{ batch() }}
+        select * from {{ ref('int_sales_sla__open_obligations') }}
+        where lead_id not in {{ batch() }}
     {%- endif %}
 ),
 
