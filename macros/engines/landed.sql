@@ -14,12 +14,14 @@
 {%- endmacro %}
 
 {% macro default__note_what_landed(number, as_of) -%}
+    {%- set parts = [] -%}
     {%- for table in raw_tables() -%}
-        {%- do run_query(
-            'insert into increments.landed select ' ~ number ~ ', ' ~ dbt.string_literal(table.name) ~ ", '', cast(count(*) as " ~ dbt.type_string() ~ '), max(_loaded_at)'
+        {%- do parts.append(
+            'select ' ~ number ~ ', ' ~ dbt.string_literal(table.name) ~ ", '', cast(count(*) as " ~ dbt.type_string() ~ '), max(_loaded_at)'
             ~ ' from raw.' ~ table.name ~ loaded_by(as_of)
         ) -%}
     {%- endfor -%}
+    {%- do run_query(remember('landed', ['run_number', 'table_name', 'part', 'mark', 'newest_loaded_at'], parts | join(' union all '))) -%}
 {%- endmacro %}
 
 {% macro what_is_gone(since_run, since_as_of, number) -%}

@@ -10,7 +10,9 @@
     {%- if zone not in ['UTC', 'Etc/UTC', 'Z', 'GMT'] -%}
         {%- do refuse("the session of Spark is one of " ~ zone ~ ", where days would begin at other instants: set spark.sql.session.timeZone to UTC") -%}
     {%- endif -%}
-    {%- do run_query('create schema if not exists raw') -%}
+    {%- for statement in ['create schema if not exists raw'] + increment_tables() -%}
+        {%- do run_query(statement) -%}
+    {%- endfor -%}
     {%- set there = run_query('show tables in raw').columns['tableName'].values() | map('lower') | list -%}
     {%- for table in graph.sources.values() | selectattr('source_name', 'equalto', 'crm') -%}
         {%- do spark_prepare_raw_table(table, table.name in there) -%}

@@ -7,7 +7,8 @@
     opened  one row: the batch that is being made, and why it is as it is
     runs    every batch that was made: its `as_of`, what it worked by, from which run it went on, whether it holds every lead
     landed  what each of these runs found in the raw tables (macros/engines/landed.sql says in which parts)
-    done    which of these runs each kept model has got to, written in the transaction that writes its rows
+    done    which of these runs each kept model has got to, written in the transaction that writes its rows (macros/engines says
+            what an engine without transactions does)
     whole   the runs in which every model was made, and what the models that are not kept worked by
     still   one row: the last invocation of dbt that found nothing new, where models can be left as they are
   The next batch begins where the model that is furthest behind has got to. So a run that breaks off between two models
@@ -19,12 +20,12 @@
     {%- set text, run = dbt.type_string(), 'run_number integer, as_of timestamp, worked_by ' ~ dbt.type_string() ~ ', since_run integer, since_as_of timestamp, is_full boolean, reason ' ~ dbt.type_string() -%}
     {{ return([
         'create schema if not exists increments',
-        'create table if not exists increments.opened (' ~ run ~ ')',
-        'create table if not exists increments.runs (' ~ run ~ ')',
-        'create table if not exists increments.landed (run_number integer, table_name ' ~ text ~ ', part ' ~ text ~ ', mark ' ~ text ~ ', newest_loaded_at timestamp)',
-        'create table if not exists increments.done (model_name ' ~ text ~ ', run_number integer)',
-        'create table if not exists increments.whole (run_number integer, worked_by ' ~ text ~ ')',
-        'create table if not exists increments.still (invocation ' ~ text ~ ')',
+        'create table if not exists increments.opened (' ~ run ~ ')' ~ remembered_by(),
+        'create table if not exists increments.runs (' ~ run ~ ')' ~ remembered_by('run_number'),
+        'create table if not exists increments.landed (run_number integer, table_name ' ~ text ~ ', part ' ~ text ~ ', mark ' ~ text ~ ', newest_loaded_at timestamp)' ~ remembered_by('run_number'),
+        'create table if not exists increments.done (model_name ' ~ text ~ ', run_number integer)' ~ remembered_by('model_name'),
+        'create table if not exists increments.whole (run_number integer, worked_by ' ~ text ~ ')' ~ remembered_by('run_number'),
+        'create table if not exists increments.still (invocation ' ~ text ~ ')' ~ remembered_by(),
     ]) }}
 {%- endmacro %}
 
@@ -57,27 +58,22 @@
         {%- set as_of = instant_as_text(clocks[0][0] if clocks else none) -%}
         {%- set worked_by = what_is_worked_by(seeds) -%}
         {%- set last = last_run_done_by_all() -%}
-        {%- do run_query('delete from increments.landed where run_number >= ' ~ number) -%}
+        {%- do forget_runs(last.run_number if last is not none else 0, number) -%}
         {%- do note_what_landed(number, as_of) -%}
         {%- set reason = why_everything(last, worked_by, as_of, number) -%}
         {%- set row = [
             number,
             'cast(' ~ (dbt.string_literal(as_of) if as_of else 'null') ~ ' as timestamp)',
-            dbt.string_literal(tojson(worked_by) | replace("'", "''")),
-            'null' if reason else last.run_number,
+            dbt.string_literal(dbt.escape_single_quotes(tojson(worked_by))),
+            'cast(null as integer)' if reason else last.run_number,
             'cast(' ~ ('null' if reason else dbt.string_literal(last.as_of)) ~ ' as timestamp)',
             'true' if reason else 'false',
-            dbt.string_literal(reason | replace("'", "''")),
+            dbt.string_literal(dbt.escape_single_quotes(reason)),
         ] -%}
-        {%- do run_query('delete from increments.opened') -%}
-        {%- do run_query('insert into increments.opened values (' ~ row | join(', ') ~ ')') -%}
-        {%- for table in ['runs', 'landed', 'done', 'whole'] if last is not none -%}
-            {%- do run_query('delete from increments.' ~ table ~ ' where run_number < ' ~ last.run_number) -%}
-        {%- endfor -%}
-        {%- do run_query('delete from increments.still') -%}
+        {%- do run_query(remember('opened', columns_of_runs(), 'select ' ~ row | join(', '))) -%}
         {%- if not reason -%}
             {%- if as_of == last.as_of and is_whole(last.run_number) and has_nothing_landed(last.run_number, number) -%}
-                {%- do run_query('insert into increments.still values (' ~ dbt.string_literal(invocation_id) ~ ')') -%}
+                {%- do run_query(remember('still', ['invocation'], 'select ' ~ dbt.string_literal(invocation_id))) -%}
                 {%- do log('[increment] nothing is new since ' ~ as_of ~ ' UTC: the marts stay as they are', info=true) -%}
             {%- else -%}
                 {%- do prepare_new_rows(last.run_number, last.as_of, number) -%}
@@ -90,6 +86,10 @@
     {{ return(not var('compile_as_increment', false)) }}
 {%- endmacro %}
 
+{% macro columns_of_runs() -%}
+    {{ return(['run_number', 'as_of', 'worked_by', 'since_run', 'since_as_of', 'is_full', 'reason']) }}
+{%- endmacro %}
+
 {#- The batch is made: a post-hook of stg_crm__batch. -#}
 {% macro note_batch() -%}
     {%- if is_real_run() and kept_models() -%}
@@ -98,7 +98,7 @@
             {%- set leads = run_query('select count(*) from ' ~ this).rows[0][0] | int -%}
             {%- do log('[increment] ' ~ '{:,}'.format(leads) ~ (' lead is' if leads == 1 else ' leads are') ~ ' rebuilt, by what is new since ' ~ opened[1] ~ ' UTC', info=true) -%}
         {%- endif %}
-        insert into increments.runs select * from increments.opened
+        {{ remember('runs', columns_of_runs(), 'select ' ~ columns_of_runs() | join(', ') ~ ' from increments.opened') }}
     {%- endif -%}
 {%- endmacro %}
 
@@ -111,6 +111,10 @@
     {%- set numbers = [] -%}
     {%- for node in kept_models() -%}
         {%- do numbers.append(done.get(node.name, 0) if adapter.get_relation(node.database, node.schema, node.alias) else 0) -%}
+    {%- endfor -%}
+    {#- And what builds upon itself has to be there. -#}
+    {%- for node in graph.nodes.values() if node.resource_type == 'model' and 'as_it_was(' in node.raw_code and not adapter.get_relation(node.database, node.schema, node.alias) -%}
+        {%- do numbers.append(0) -%}
     {%- endfor -%}
     {%- set found = run_query(
         'select run_number, ' ~ timestamp_text('as_of') ~ ', worked_by from increments.runs where run_number = ' ~ (numbers | min)
@@ -128,7 +132,7 @@
     {%- if flags.FULL_REFRESH -%}
         {{ return('a full refresh was asked for') }}
     {%- elif last is none -%}
-        {{ return('a kept model has not been built before') }}
+        {{ return('a kept model has not been built to its end before') }}
     {%- elif not as_of or not last.as_of -%}
         {{ return('nothing had been loaded') }}
     {%- elif as_of < last.as_of -%}
@@ -155,7 +159,7 @@
         {%- do marks.update({'seed ' ~ seed.identifier: local_md5(lines | sort | join('\n'))}) -%}
     {%- endfor -%}
     {%- for name in ['reporting_time_zone', 'default_calendar'] -%}
-        {%- do marks.update({'var ' ~ name: var(name) | string}) -%}
+        {%- do marks.update({'var ' ~ name: local_md5(var(name) | string)}) -%}
     {%- endfor -%}
     {%- set code = [] -%}
     {%- for node in graph.nodes.values() if node.resource_type == 'model' -%}
@@ -199,9 +203,10 @@
         {%- endfor -%}
         {%- set missing = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | rejectattr('unique_id', 'in', made) | list -%}
         {%- if not missing -%}
-            {%- do run_query(
-                'insert into increments.whole select max(run_number), ' ~ dbt.string_literal(what_else_is_worked_by()) ~ ' from increments.runs'
-            ) -%}
+            {%- do run_query(remember(
+                'whole', ['run_number', 'worked_by'],
+                'select max(run_number), ' ~ dbt.string_literal(what_else_is_worked_by()) ~ ' from increments.runs'
+            )) -%}
         {%- endif -%}
     {%- endif -%}
 {%- endmacro %}
@@ -246,9 +251,12 @@
 {#- A kept model has got to the end of this batch: a post-hook, in the transaction that writes its rows. -#}
 {% macro note_increment() -%}
     {%- if model.config.materialized == 'incremental' -%}
-        insert into increments.done
-        select {{ dbt.string_literal(model.name) }}, max(run_number) from increments.runs
+        {{ adapter.dispatch('note_increment', 'lead_sla')() }}
     {%- endif -%}
+{%- endmacro %}
+
+{% macro default__note_increment() -%}
+    {{ remember('done', ['model_name', 'run_number'], 'select ' ~ dbt.string_literal(model.name) ~ ', max(run_number) from increments.runs') }}
 {%- endmacro %}
 
 {#-

@@ -19,16 +19,21 @@ PROJECT = Path(__file__).resolve().parents[2]
 FIXTURES = PROJECT / "tests/fixtures/engine_macros"
 # It must fail, or the other tests could not.
 WRONG = "a_wrong_answer_is_told"
-# Macros without an answer: what they do is looked at where an engine does it (test_postgres.py, test_increments.py, the gate's
-# tests).
+# Macros without an answer: what they do is looked at where an engine does it (test_postgres.py, test_spark.py, test_increments.py,
+# the gate's tests).
 DEEDS = {
+    "as_it_was",
+    "forget_runs",
     "has_nothing_landed",
     "hold_to_contract",
     "let_readers_in",
     "new_rows",
+    "note_increment",
     "note_what_landed",
     "prepare_new_rows",
     "prepare_raw_tables",
+    "remember",
+    "remembered_by",
     "take_statistics",
     "what_is_gone",
 }

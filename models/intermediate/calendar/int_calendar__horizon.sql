@@ -40,7 +40,7 @@ firsts as (
     {% if is_increment() -%}
         -- The leads that this run does not look at began their history then.
         union all
-        select first_at from {{ this }}
+        {{ as_it_was('first_at') }}
     {%- endif %}
 ),
 

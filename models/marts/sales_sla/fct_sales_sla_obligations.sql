@@ -1,15 +1,35 @@
 -- Grain: one row per obligation (obligation_id): one promise of Sales to one lead. Status, responsible rep and minutes
 -- are derived here, and only here, from the kept facts and `as_of`.
 -- Minutes run on the rule's clock and are not additive.
+{%- set facts -%}
+    obligation_id, lead_id, rule_id, trigger_activity_id, satisfying_activity_id, owner_at_trigger, owner_at_due, persona,
+    clock, calendar_id, cancel_reason, required_touches, touches_by_due, touches_total, warn_fraction, triggered_position,
+    due_position, ended_position, rule_valid_from, triggered_at, due_at, satisfied_at, cancelled_at
+{%- endset %}
 {#- While dbt reads the project it is shown what an increment refers to, so that it knows the order. #}
 
-with obligations as (
+with obligations_of_the_batch as (
     select * from {{ ref('int_sales_sla__obligations') }}
+),
+
+{% if is_increment() or not execute -%}
+-- What changes with the clock alone, of the other leads.
+other_open_obligations as (
+    select open_obligations.*
+    from {{ ref('int_sales_sla__open_obligations') }} as open_obligations
+    left join {{ batch() }} as batch
+        on open_obligations.lead_id = batch.lead_id
+    where batch.lead_id is null
+),
+
+{% endif -%}
+obligations as (
+    select {{ facts }}
+    from obligations_of_the_batch
     {% if is_increment() or not execute -%}
         union all
-        -- Besides the leads of the batch, what changes with the clock alone.
-        select * from {{ ref('int_sales_sla__open_obligations') }}
-        where lead_id not in {{ batch() }}
+        select {{ facts }}
+        from other_open_obligations
     {%- endif %}
 ),
 

@@ -168,14 +168,7 @@
         from merged_leads
     ),
 
-    linked (lead_id) as (
-        select lead_id from touched
-        union distinct
-        select links.linked_lead_id as lead_id
-        from linked
-        inner join links
-            on linked.lead_id = links.lead_id
-    )
+    {{ linked_leads('touched', 'links') }}
 
     select lead_id
     from linked
