@@ -13,18 +13,19 @@
     {%- set keys = model.constraints | selectattr('type', 'equalto', 'primary_key') | list -%}
     {%- if keys and execute -%}
         {%- set key = keys[0].columns | join(', ') -%}
-        {#- What this run has written can break the key among its own leads, or, where the lead is no part of it, beside any other row. -#}
-        {%- set touched = 'lead_id in ' ~ batch_relation() -%}
-        {%- if 'lead_id' not in keys[0].columns -%}
-            {%- set touched = '(' ~ key ~ ') in (select (' ~ key ~ ') from ' ~ relation ~ ' where ' ~ touched ~ ')' -%}
+        {%- set touched = 'true' -%}
+        {%- if model.config.materialized == 'incremental' and is_increment() -%}
+            {#- What this run has written can break the key among its own leads, or, where the lead is no part of it, beside any other row. -#}
+            {%- set touched = 'lead_id in ' ~ batch_relation() -%}
+            {%- if 'lead_id' not in keys[0].columns -%}
+                {%- set touched = '(' ~ key ~ ') in (select (' ~ key ~ ') from ' ~ relation ~ ' where ' ~ touched ~ ')' -%}
+            {%- endif -%}
         {%- endif -%}
         select error('Constraint Error: ' || {{ dbt.string_literal(model.name ~ ' has more than one row of ' ~ key ~ ' ') }} || min(key))
         from (
             select any_value(concat_ws(', ', {{ key }})) as key
             from {{ relation }}
-            {% if model.config.materialized == 'incremental' and is_increment() -%}
-                where {{ touched }}
-            {% endif -%}
+            where {{ touched }}
             group by {{ key }}
             having count(*) > 1
         )

@@ -2,9 +2,9 @@
 -- are derived here, and only here, from the kept facts and `as_of`.
 -- Minutes run on the rule's clock and are not additive.
 {%- set facts -%}
-    obligation_id, lead_id, rule_id, trigger_activity_id, satisfying_activity_id, owner_at_trigger, owner_at_due, persona,
-    clock, calendar_id, cancel_reason, required_touches, touches_by_due, touches_total, warn_fraction, triggered_position,
-    due_position, ended_position, rule_valid_from, triggered_at, due_at, satisfied_at, cancelled_at
+    obligation_id, lead_id, rule_id, trigger_activity_id, satisfying_activity_id, owner_at_trigger, owner_at_due,
+    persona, clock, calendar_id, cancel_reason, required_touches, touches_by_due, touches_total, warn_fraction,
+    triggered_position, due_position, ended_position, rule_valid_from, triggered_at, due_at, satisfied_at, cancelled_at
 {%- endset %}
 {#- While dbt reads the project it is shown what an increment refers to, so that it knows the order. #}
 
