@@ -55,6 +55,8 @@ def spark_variables(home: Path, **further: str) -> dict[str, str]:
         "LEAD_SLA_STATE": str(home / "state"),
         "SPARK_CONF_DIR": str(conf),
         "SPARK_LOCAL_IP": "127.0.0.1",  # whatever the name of this machine leads to
+        # Hundreds of small statements: to compile them well costs more than they take.
+        "JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "PYTHONPATH": str(PROJECT),
         **further,
