@@ -182,6 +182,7 @@ def _write(connection: duckdb.DuckDBPyConnection, leads: int, days: int, seed: i
         _run(connection, "sample_activities.sql")
         for table in ("activities", "deals"):
             counts[table] += _copy(connection, table, raw, portion)
+    _merge_portions(connection, raw)
     return counts
 
 
@@ -197,6 +198,22 @@ def _copy(connection: duckdb.DuckDBPyConnection, table: str, raw: Path, portion:
         )
     connection.execute(f"DROP TABLE {table}")
     return sum(rows for _, rows in dates)
+
+
+def _merge_portions(connection: duckdb.DuckDBPyConnection, raw: Path) -> None:
+    """Leave one file in each folder, as a nightly load does: what reads many small files pays for each of them."""
+    for folder in raw.glob("*/*"):
+        portions = list(folder.iterdir())
+        merged = portions[0]
+        if len(portions) > 1:
+            merged = folder / "merged"
+            connection.execute(
+                f"COPY (FROM read_parquet({_literal(folder / '*.parquet')}, hive_partitioning = false))"
+                f" TO {_literal(merged)} (FORMAT parquet)"
+            )
+            for portion in portions:
+                portion.unlink()
+        merged.rename(folder / "part-00000.parquet")
 
 
 def _run(connection: duckdb.DuckDBPyConnection, name: str) -> None:

@@ -39,9 +39,13 @@
                 );
             {%- endif -%}
         {%- else -%}
+            {#- Worked out before any row goes: so the key is looked at among them alone. -#}
+            create or replace temp table {{ rows_of_this_run() }} as (
+            {{ compiled_code }}
+            );
             {{ get_incremental_replace_leads_sql({
                 'target_relation': built,
-                'temp_relation': '(' ~ compiled_code ~ '\n)',
+                'temp_relation': rows_of_this_run(),
                 'dest_columns': adapter.get_columns_in_relation(built),
                 'incremental_predicates': config.get('incremental_predicates'),
             }) }}
@@ -51,8 +55,16 @@
     {%- if is_made_anew -%}
         {%- do persist_docs(built, model) -%}
     {%- endif -%}
+    {%- if not is_made_anew -%}
+        {%- do run_query('drop table ' ~ rows_of_this_run()) -%}
+    {%- endif -%}
     {%- do adapter.commit() -%}
     {{ return({'relations': [built]}) }}
+{%- endmacro %}
+
+{#- What an increment writes into the kept model that is being built: a temporary table, until the model is done. -#}
+{% macro rows_of_this_run() -%}
+    temp.rows_of_this_run
 {%- endmacro %}
 
 {#- Whether the model is left as it is, because this run has found nothing that could change it; dbt is told so. -#}

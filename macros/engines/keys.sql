@@ -13,19 +13,26 @@
     {%- set keys = model.constraints | selectattr('type', 'equalto', 'primary_key') | list -%}
     {%- if keys and execute -%}
         {%- set key = keys[0].columns | join(', ') -%}
-        {%- set touched = 'true' -%}
+        {%- set rows, with_lead = relation, keys[0].columns + (model.config.meta.get('key_made_of') or []) -%}
         {%- if model.config.materialized == 'incremental' and is_increment() -%}
-            {#- What this run has written can break the key among its own leads, or, where the lead is no part of it, beside any other row. -#}
-            {%- set touched = 'lead_id in ' ~ batch_relation() -%}
-            {%- if 'lead_id' not in keys[0].columns -%}
-                {%- set touched = '(' ~ key ~ ') in (select (' ~ key ~ ') from ' ~ relation ~ ' where ' ~ touched ~ ')' -%}
+            {#- What was kept is other leads': rows of this run break the key among each other, or, where the lead is no part of it, beside any row. -#}
+            {%- set rows = rows_of_this_run() -%}
+            {%- if 'lead_id' not in with_lead -%}
+                {%- set rows = '(select * from ' ~ relation ~ ' where (' ~ key ~ ') in (select (' ~ key ~ ') from ' ~ rows ~ '))' -%}
             {%- endif -%}
         {%- endif -%}
+        {#- Numbers that stand in for the keys are counted; only where one comes twice are the keys themselves. -#}
+        with doubled as (
+            select {{ stand_in(key) }} as stand_in
+            from {{ rows }}
+            group by {{ stand_in(key) }}
+            having count(*) > 1
+        )
         select error('Constraint Error: ' || {{ dbt.string_literal(model.name ~ ' has more than one row of ' ~ key ~ ' ') }} || min(key))
         from (
             select any_value(concat_ws(', ', {{ key }})) as key
-            from {{ relation }}
-            where {{ touched }}
+            from {{ rows }}
+            where {{ stand_in(key) }} in (select stand_in from doubled)
             group by {{ key }}
             having count(*) > 1
         )

@@ -161,7 +161,7 @@ def test_another_seed_gives_other_rows(tmp_path):
     assert files(tmp_path / "one") != files(tmp_path / "two")
 
 
-def test_portions_change_the_files_and_not_the_rows(company, tmp_path, monkeypatch):
+def test_portions_change_neither_the_rows_nor_the_number_of_files(company, tmp_path, monkeypatch):
     _, counts, connection = company
     monkeypatch.setattr(sample, "PORTION", 900)
     assert make_sample(2000, 60, 42, tmp_path / "raw") == counts
@@ -169,6 +169,10 @@ def test_portions_change_the_files_and_not_the_rows(company, tmp_path, monkeypat
         for table in TABLES:
             query = f"FROM {table} ORDER BY ALL"
             assert portioned.execute(query).fetchall() == connection.execute(query).fetchall(), table
+    folders = list((tmp_path / "raw").glob("*/*"))
+    assert {folder: [path.name for path in folder.iterdir()] for folder in folders} == {
+        folder: ["part-00000.parquet"] for folder in folders
+    }
 
 
 def test_files_keep_the_raw_contract(company):
