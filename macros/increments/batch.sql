@@ -15,52 +15,24 @@
 
 {#- The same, for what runs with a kept model, when the batch has long been made. -#}
 {% macro batch_relation() -%}
-    (select lead_id from {{ graph.nodes['model.' ~ project_name ~ '.stg_crm__batch'].relation_name }})
+    (select lead_id from {{ as_it_stands('stg_crm__batch') }})
+{%- endmacro %}
+
+{#- A model as it is there, without a reference to it: for what comes before it, and reads what the run before has left. -#}
+{% macro as_it_stands(name) -%}
+    {{ graph.nodes['model.' ~ project_name ~ '.' ~ name].relation_name }}
 {%- endmacro %}
 
 {#-
-  The rows of a raw table that staging reads: all of them, or those of the leads of the batch. A record that moves from lead
-  to lead (an activity, a deal) comes with all its versions, on whatever lead they are: name the column of its id.
+  The rows of a raw table that staging reads: all of them, or those of the leads of the batch. They are whole, too, of records
+  that move from lead to lead: the batch has all leads on which a record of them ever was (stg_crm__moves).
 -#}
-{% macro rows_of_the_batch(table, id='lead_id') -%}
+{% macro rows_of_the_batch(table) -%}
     {%- do batch() -%}
-    {%- set raw = source('crm', table) -%}
-    select * from {{ raw }}
-    {%- if is_increment() and id == 'lead_id' %}
+    select * from {{ source('crm', table) }}
+    {%- if is_increment() %}
         where lead_id in {{ batch() }}
-    {%- elif is_increment() %}
-        where {{ id }} in (select {{ id }} from {{ raw }} where lead_id in {{ batch() }})
     {%- endif -%}
-{%- endmacro %}
-
-{#-
-  The CTEs of a model that reads these rows several times. A full build names the raw table anew in each: engines keep a CTE that
-  is read more than once. The few rows of an increment are better kept than looked for again.
--#}
-{% macro readings_of_the_batch(table, id, names) -%}
-    {%- set rows = rows_of_the_batch(table, id) -%}
-    {%- if is_increment() -%}
-kept_rows as (
-    {{ rows }}
-),
-
-        {%- set rows = 'select * from kept_rows' %}
-
-{% endif -%}
-    {%- for name in names -%}
-{{ name }} as (
-    {{ rows }}
-),
-        {%- if not loop.last %}
-
-{% endif -%}
-    {%- endfor -%}
-{%- endmacro %}
-
-{#- The condition that a record, in its current version, is one of a lead of the batch. -#}
-{% macro is_in_the_batch(lead_id) -%}
-    {%- do batch() -%}
-    {{ lead_id ~ ' in ' ~ batch() if is_increment() else 'true' }}
 {%- endmacro %}
 
 {#-

@@ -78,12 +78,12 @@ MUTANTS = [
     ),
     Mutant(
         "stg_crm__activities",
-        "order by several._loaded_at desc",
-        "order by several._loaded_at",
+        "order by activity_versions.loaded_at desc",
+        "order by activity_versions.loaded_at",
         "current version",
     ),
-    Mutant("stg_crm__activities", "repeated.stand_in is null\n        and ", "", "one version of an activity"),
-    Mutant("stg_crm__activities", "and not coalesce(is_deleted, false)", "", "deleted activities do not exist"),
+    Mutant("stg_crm__activities", "repeated.activity_id is null\n            and ", "", "one version of an activity"),
+    Mutant("stg_crm__activities", "not coalesce(is_deleted, false)\n    and ", "", "deleted activities do not exist"),
     Mutant(
         "stg_crm__owner_changes",
         "order by raw_owner_changes._loaded_at desc",

@@ -102,6 +102,7 @@ def test_an_increment_is_compiled_from_every_kept_model_and_from_no_other_raw_ro
             "fct_sales_touches",
             "fct_speed_to_lead",
             "int_sales_sla__open_obligations",
+            "stg_crm__moves",
         }
         batch = next(model.sql for model in models if model.name == "stg_crm__batch")
         assert all(f'"new_{table}"' in batch for table in ("leads", "activities", "owner_changes", "reps", "deals"))

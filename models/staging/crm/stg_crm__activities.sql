@@ -2,42 +2,66 @@
 -- A deleted activity does not exist. One whose current version lies in the future is hidden, and no earlier version
 -- comes back.
 
-with {{ readings_of_the_batch('activities', 'activity_id', ['loaded_ids', 'single', 'several']) }}
-
--- Nearly every activity has one version: only what may be another's is ranked.
-repeated as (
-    select {{ stand_in('loaded_ids.activity_id') }} as stand_in
-    from loaded_ids
-    where loaded_ids._loaded_at <= {{ as_of() }}
-    group by {{ stand_in('loaded_ids.activity_id') }}
-    having count(*) > 1
+with activity_versions as (
+    select * from {{ ref('stg_crm__activity_versions') }}
 ),
 
 ranked as (
     select
-        several.*,
+        activity_versions.*,
         row_number() over (
-            partition by several.activity_id
-            order by several._loaded_at desc
+            partition by activity_versions.activity_id
+            order by activity_versions.loaded_at desc
         ) as load_rank
-    from several
-    inner join repeated
-        on {{ stand_in('several.activity_id') }} = repeated.stand_in
-    where several._loaded_at <= {{ as_of() }}
+    from activity_versions
+    where activity_versions.loaded_at <= {{ as_of() }}
 ),
 
-versions as (
+{% if not is_increment() -%}
+    -- Nearly every activity has landed once, and is not put in order.
+    repeated as (
+        select distinct activity_id from {{ ref('stg_crm__activity_versions') }}
+    ),
+
+    landed_once as (
+        select * from {{ source('crm', 'activities') }}
+    ),
+
+{% endif -%}
+current_versions as (
     select
-        single.*,
-        1 as load_rank
-    from single
-    left join repeated
-        on {{ stand_in('single.activity_id') }} = repeated.stand_in
-    where
-        repeated.stand_in is null
-        and single._loaded_at <= {{ as_of() }}
-    union all
-    select ranked.* from ranked
+        activity_id,
+        lead_id,
+        activity_type,
+        actor_id,
+        outcome,
+        asset,
+        is_automated,
+        is_deleted,
+        occurred_at,
+        loaded_at
+    from ranked
+    where load_rank = 1
+    {% if not is_increment() -%}
+        union all
+        select
+            landed_once.activity_id,
+            landed_once.lead_id,
+            landed_once.activity_type,
+            landed_once.actor_id,
+            landed_once.outcome,
+            landed_once.asset,
+            landed_once.is_automated,
+            landed_once.is_deleted,
+            landed_once.occurred_at,
+            landed_once._loaded_at as loaded_at
+        from landed_once
+        left join repeated
+            on landed_once.activity_id = repeated.activity_id
+        where
+            repeated.activity_id is null
+            and landed_once._loaded_at <= {{ as_of() }}
+    {%- endif %}
 )
 
 select
@@ -49,10 +73,8 @@ select
     asset,
     coalesce(is_automated, false) as is_automated,
     occurred_at,
-    _loaded_at as loaded_at
-from versions
+    loaded_at
+from current_versions
 where
-    load_rank = 1
-    and not coalesce(is_deleted, false)
+    not coalesce(is_deleted, false)
     and occurred_at <= {{ as_of() }}
-    and {{ is_in_the_batch('lead_id') }}

@@ -1,6 +1,7 @@
 -- Grain: one row per lead that this run rebuilds (lead_id), where it does not rebuild every lead; else none.
 -- Those are the leads with rows that became visible since the run from which this one goes on, or that `as_of` has
--- passed since; and all leads that are linked with them by merges, of whatever time: a person is rebuilt as a whole.
+-- passed since; and all leads that are linked with them by merges or by records that moved, of whatever time: a person
+-- is rebuilt as a whole, from all versions of every record.
 
 {%- set is_full = open_batch() %}
 
@@ -166,6 +167,11 @@
             merged_into_lead_id as lead_id,
             lead_id as linked_lead_id
         from merged_leads
+        union distinct
+        select
+            lead_id,
+            linked_lead_id
+        from {{ as_it_stands('stg_crm__moves') }}
     ),
 
     {{ linked_leads('touched', 'links') }}

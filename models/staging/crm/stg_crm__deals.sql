@@ -3,7 +3,7 @@
 -- `won_at` is null until `as_of` passes it; a won deal without a closing time counts at its `updated_at`.
 
 with raw_deals as (
-    {{ rows_of_the_batch('deals', id='deal_id') }}
+    {{ rows_of_the_batch('deals') }}
 ),
 
 versions as (
@@ -27,7 +27,6 @@ current_versions as (
     where
         versions.version_rank = 1
         and versions.created_at <= {{ as_of() }}
-        and {{ is_in_the_batch('versions.lead_id') }}
 )
 
 select
