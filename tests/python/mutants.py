@@ -82,7 +82,7 @@ MUTANTS = [
         "order by activity_versions.loaded_at",
         "current version",
     ),
-    Mutant("stg_crm__activities", "repeated.activity_id is null\n            and ", "", "one version of an activity"),
+    Mutant("stg_crm__activities", "where load_rank = 1", "where true", "one version of an activity"),
     Mutant("stg_crm__activities", "not coalesce(is_deleted, false)\n    and ", "", "deleted activities do not exist"),
     Mutant(
         "stg_crm__owner_changes",
