@@ -39,7 +39,7 @@
 {%- endmacro %}
 
 {#- BigQuery interpolates in windows alone, and its APPROX_QUANTILES is what it is called. -#}
-{% macro bigquery__percentile(value, share) -%}
+{% macro bigquery__percentile(value, share, beside) -%}
     {%- set values = 'array_agg(' ~ value ~ ' ignore nulls order by ' ~ value ~ ')' -%}
     {%- set place = share ~ ' * (count(' ~ value ~ ') - 1)' -%}
     {%- set below = values ~ '[safe_offset(cast(floor(' ~ place ~ ') as int64))]' -%}

@@ -379,7 +379,12 @@ MUTANTS = [
     ),
     Mutant("fct_sales_sla_daily", "to_microseconds(-1)", "to_microseconds(0)", "a violation that ends at midnight"),
     Mutant("fct_sales_sla_daily", "or spans.open_violations > 0", "", "open violations on days without events"),
-    Mutant("rep_scorecard", "percentile_cont(0.9)", "percentile_disc(0.9)", "percentiles interpolate"),
+    Mutant(
+        "rep_scorecard",
+        "quantile_cont(response_minutes, [0.5, 0.9])[2]",
+        "quantile_disc(response_minutes, [0.5, 0.9])[2]",
+        "percentiles interpolate",
+    ),
     Mutant(
         "rep_scorecard",
         "(obligations.status = 'met' or obligations.is_breached)",

@@ -4,6 +4,7 @@
 
 with obligations as (
     select * from {{ ref('fct_sales_sla_obligations') }}
+    where status = 'at_risk'
 ),
 
 rules as (
@@ -14,8 +15,10 @@ reps as (
     select * from {{ ref('dim_reps') }}
 ),
 
+-- Few are at risk: of all leads theirs alone are looked up.
 leads as (
     select * from {{ ref('dim_leads') }}
+    where lead_id in (select obligations.lead_id from obligations)
 )
 
 select
@@ -45,4 +48,3 @@ left join reps
     on obligations.responsible_rep_id = reps.rep_id
 left join leads
     on obligations.lead_id = leads.lead_id
-where obligations.status = 'at_risk'

@@ -38,7 +38,7 @@ select
     count(case when not is_breached then 1 end) as met,
     count(case when is_breached then 1 end) as breached,
     count(case when not is_breached then 1 end) / cast(count(*) as {{ type_double() }}) as attainment_rate,
-    {{ percentile('response_minutes', 0.5) }} as p50_response_minutes,
-    {{ percentile('response_minutes', 0.9) }} as p90_response_minutes
+    {{ percentile('response_minutes', 0.5, beside=[0.9]) }} as p50_response_minutes,
+    {{ percentile('response_minutes', 0.9, beside=[0.5]) }} as p90_response_minutes
 from by_week
 group by week_start_date, rep_id, rule_id

@@ -89,31 +89,19 @@
 
     -- What `as_of` has passed.
     passed_leads as (
-        select * from {{ source('crm', 'leads') }}
-        where
-            {{ has_just_passed('updated_at') }}
-            or {{ has_just_passed('created_at') }}
-            or {{ has_just_passed('disqualified_at') }}
-            or {{ has_just_passed('opted_out_at') }}
-            or {{ has_just_passed('merged_at') }}
+        {{ just_passed('leads', ['updated_at', 'created_at', 'disqualified_at', 'opted_out_at', 'merged_at']) }}
     ),
 
     passed_activities as (
-        select * from {{ source('crm', 'activities') }}
-        where {{ has_just_passed('occurred_at') }}
+        {{ just_passed('activities', ['occurred_at']) }}
     ),
 
     passed_owner_changes as (
-        select * from {{ source('crm', 'owner_changes') }}
-        where {{ has_just_passed('changed_at') }}
+        {{ just_passed('owner_changes', ['changed_at']) }}
     ),
 
     passed_deals as (
-        select * from {{ source('crm', 'deals') }}
-        where
-            {{ has_just_passed('updated_at') }}
-            or {{ has_just_passed('created_at') }}
-            or {{ has_just_passed('closed_at') }}
+        {{ just_passed('deals', ['updated_at', 'created_at', 'closed_at']) }}
     ),
 
     leads_of_moved_reps as (
