@@ -49,17 +49,3 @@
 {% macro has_just_passed(instant) -%}
     ({{ instant }} > {{ since() }} and {{ instant }} <= {{ as_of() }})
 {%- endmacro %}
-
-{#-
-  The leads of the rows of a raw table of which `as_of` has passed one of some instants since then. One reading an instant:
-  engines skip by the range of one column what an `or` would have them read.
--#}
-{% macro just_passed(table, instants) -%}
-    {%- for instant in instants -%}
-        select lead_id from {{ source('crm', table) }}
-        where {{ has_just_passed(instant) }}
-        {%- if not loop.last %}
-        union all
-        {% endif -%}
-    {%- endfor -%}
-{%- endmacro %}

@@ -89,19 +89,31 @@
 
     -- What `as_of` has passed.
     passed_leads as (
-        {{ just_passed('leads', ['updated_at', 'created_at', 'disqualified_at', 'opted_out_at', 'merged_at']) }}
+        select * from {{ source('crm', 'leads') }}
+        where
+            {{ has_just_passed('updated_at') }}
+            or {{ has_just_passed('created_at') }}
+            or {{ has_just_passed('disqualified_at') }}
+            or {{ has_just_passed('opted_out_at') }}
+            or {{ has_just_passed('merged_at') }}
     ),
 
     passed_activities as (
-        {{ just_passed('activities', ['occurred_at']) }}
+        select * from {{ source('crm', 'activities') }}
+        where {{ has_just_passed('occurred_at') }}
     ),
 
     passed_owner_changes as (
-        {{ just_passed('owner_changes', ['changed_at']) }}
+        select * from {{ source('crm', 'owner_changes') }}
+        where {{ has_just_passed('changed_at') }}
     ),
 
     passed_deals as (
-        {{ just_passed('deals', ['updated_at', 'created_at', 'closed_at']) }}
+        select * from {{ source('crm', 'deals') }}
+        where
+            {{ has_just_passed('updated_at') }}
+            or {{ has_just_passed('created_at') }}
+            or {{ has_just_passed('closed_at') }}
     ),
 
     leads_of_moved_reps as (
