@@ -11,6 +11,7 @@
 
 set asof_loop_join_threshold = 0;
 set preserve_insertion_order = false;
+set block_allocator_memory = '1GB';
 
 -- --- The clock, and days -----------------------------------------------------------------------------------------------
 

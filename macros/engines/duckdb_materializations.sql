@@ -32,6 +32,11 @@
             {% endif -%}
             {%- if is_contracted -%}
                 {{ create_table_as(false, built, compiled_code) }}
+            {%- elif built.type == 'table' and has_ids_to_compress() and not is_increment() -%}
+                create or replace table {{ built }} ({{ duckdb_columns_of(compiled_code) }});
+                insert into {{ built }} (
+                {{ compiled_code }}
+                );
             {%- else -%}
                 {#- A model may read what it was before. -#}
                 create or replace {{ built.type }} {{ built }} as (

@@ -4,7 +4,10 @@
   table: rows that break it leave the table as it was, just as a constraint's would.
 -#}
 {% macro duckdb__get_table_columns_and_constraints() -%}
-    {%- set columns = adapter.render_raw_columns_constraints(raw_columns=model.columns) -%}
+    {%- set columns = [] -%}
+    {%- for name, column in model.columns.items() -%}
+        {%- do columns.append(adapter.render_raw_columns_constraints(raw_columns={name: column})[0] ~ duckdb_compression(name)) -%}
+    {%- endfor -%}
     {%- set constraints = adapter.render_raw_model_constraints(raw_constraints=model.constraints | rejectattr('type', 'equalto', 'primary_key') | list) -%}
     ({{ (columns + constraints) | join(', ') }})
 {%- endmacro %}

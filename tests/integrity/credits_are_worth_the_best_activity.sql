@@ -1,12 +1,22 @@
 -- The credits of a lead sum to the value of its best activity: nothing is credited twice, and nothing that exceeds the
 -- credit is forgotten.
 
-with expected as (
+with valued_activities as (
+    select * from {{ ref('int_marketing_sla__valued_activities') }}
+),
+
+leads as (
+    select * from {{ ref('int_leads__leads') }}
+),
+
+expected as (
     select
-        lead_id,
-        max(value_usd) as value_usd
-    from {{ ref('int_marketing_sla__valued_activities') }}
-    group by lead_id
+        leads.lead_id,
+        max(valued_activities.value_usd) as value_usd
+    from valued_activities
+    inner join leads
+        on valued_activities.lead_number = leads.lead_number
+    group by leads.lead_id
 ),
 
 found as (

@@ -30,6 +30,10 @@ deals as (
     select * from {{ ref('int_leads__deals') }}
 ),
 
+run_leads as (
+    select * from {{ ref('int_leads__leads') }}
+),
+
 first_touches as (
     select
         touches.lead_id,
@@ -50,21 +54,25 @@ highest_ranks as (
 
 first_contacts as (
     select
-        activities.lead_id,
+        run_leads.lead_id,
         min(activities.occurred_at) as first_contact_at
     from activities
+    inner join run_leads
+        on activities.lead_number = run_leads.lead_number
     where activities.is_contact
-    group by activities.lead_id
+    group by run_leads.lead_id
 ),
 
 sales as (
     select
-        deals.lead_id,
+        run_leads.lead_id,
         count(*) as deal_count,
         min(deals.won_at) as won_at,
         sum(case when deals.won_at is not null then deals.amount_usd end) as won_value_usd
     from deals
-    group by deals.lead_id
+    inner join run_leads
+        on deals.lead_number = run_leads.lead_number
+    group by run_leads.lead_id
 ),
 
 compared as (

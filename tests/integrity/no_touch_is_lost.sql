@@ -21,30 +21,30 @@ effective_merges as (
 
 survivors as (
     select
-        records.lead_id as record_lead_id,
-        records.lead_id
+        records.lead_number as record_lead_number,
+        records.lead_number
     from records
     left join effective_merges
-        on records.lead_id = effective_merges.lead_id
-    where effective_merges.lead_id is null
+        on records.lead_number = effective_merges.lead_number
+    where effective_merges.lead_number is null
     union all
     select
-        effective_merges.lead_id as record_lead_id,
-        survivors.lead_id
+        effective_merges.lead_number as record_lead_number,
+        survivors.lead_number
     from survivors
     inner join effective_merges
-        on survivors.record_lead_id = effective_merges.merged_into_lead_id
+        on survivors.record_lead_number = effective_merges.merged_into_lead_number
 ),
 
 persons as (
     select
-        survivors.record_lead_id,
-        survivors.lead_id
+        records.lead_id as record_lead_id,
+        last_records.lead_id
     from survivors
     inner join records
-        on survivors.record_lead_id = records.lead_id
+        on survivors.record_lead_number = records.lead_number
     inner join records as last_records
-        on survivors.lead_id = last_records.lead_id
+        on survivors.lead_number = last_records.lead_number
     where
         not records.is_test
         and not last_records.is_test

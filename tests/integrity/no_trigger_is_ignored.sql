@@ -13,6 +13,10 @@ personas as (
     select * from {{ ref('int_leads__personas') }}
 ),
 
+run_leads as (
+    select * from {{ ref('int_leads__leads') }}
+),
+
 leads as (
     select * from {{ ref('dim_leads') }}
 ),
@@ -23,7 +27,7 @@ obligations as (
 
 bound as (
     select
-        triggers.lead_id,
+        leads.lead_id,
         rules.rule_id,
         triggers.triggered_at,
         triggers.trigger_activity_id
@@ -34,11 +38,13 @@ bound as (
             and {{ in_force('rules', local_date('triggers.triggered_at')) }}
     inner join personas
         on
-            triggers.lead_id = personas.lead_id
+            triggers.lead_number = personas.lead_number
             and {{ holds_at('personas', 'triggers.triggered_at') }}
             and (rules.persona is null or personas.persona = rules.persona)
+    inner join run_leads
+        on triggers.lead_number = run_leads.lead_number
     inner join leads
-        on triggers.lead_id = leads.lead_id
+        on run_leads.lead_id = leads.lead_id
     where leads.cancelled_at is null or triggers.triggered_at < leads.cancelled_at
 ),
 

@@ -110,7 +110,7 @@ MUTANTS = [
         "unbroken run of deleted versions",
     ),
     # Merges
-    Mutant("int_leads__merges", "where cycles.lead_id is null", "", "members of a cycle stay unmerged"),
+    Mutant("int_leads__merges", "where cycles.lead_number is null", "", "members of a cycle stay unmerged"),
     Mutant(
         "int_leads__holders",
         "greatest(chains.held_from, lead_merges.merged_at)",
@@ -145,8 +145,8 @@ MUTANTS = [
     ),
     Mutant(
         "int_leads__activities",
-        "nullif(typed.record_lead_id, holders.lead_id)",
-        "cast(null as varchar)",
+        "nullif(holders.record_lead_number, holders.lead_number)",
+        "cast(null as bigint)",
         "an activity on another lead's record",
     ),
     Mutant(
@@ -188,7 +188,13 @@ MUTANTS = [
         "nobody owns a lead before its creation",
     ),
     Mutant(
-        "int_leads__owners", "leads_with_changes.lead_id is null", "true", "the version's owner only without changes"
+        "int_leads__owners", "leads_with_changes.lead_number is null", "true", "the version's owner only without changes"
+    ),
+    Mutant(
+        "int_leads__owners",
+        "where followed_changes.next_valid_from is distinct from followed_changes.valid_from",
+        "",
+        "of changes at one instant the last wins",
     ),
     Mutant(
         "int_leads__owners",
@@ -260,8 +266,8 @@ MUTANTS = [
     ),
     Mutant(
         "int_sales_sla__follow_ups",
-        "partition by channel_touches.lead_id, channel_touches.touch_channel",
-        "partition by channel_touches.lead_id",
+        "partition by channel_touches.lead_number, channel_touches.touch_channel",
+        "partition by channel_touches.lead_number",
         "each channel numbers its own touches",
     ),
     Mutant(
@@ -272,12 +278,9 @@ MUTANTS = [
     ),
     Mutant(
         "int_sales_sla__follow_ups",
-        "case when occurred_at <= due_at then",
-        "case when occurred_at < due_at then",
+        "case when scoped_touches.occurred_at <= candidates.due_at then",
+        "case when scoped_touches.occurred_at < candidates.due_at then",
         "a touch at the deadline is in time",
-    ),
-    Mutant(
-        "int_sales_sla__follow_ups", "left join counted\n", "inner join counted\n", "no touch at all still has a row"
     ),
     Mutant(
         "int_sales_sla__follow_ups",
@@ -287,9 +290,21 @@ MUTANTS = [
     ),
     Mutant(
         "int_sales_sla__follow_ups",
-        "counted.first_scope_number + candidates.required_touches - 1",
-        "counted.first_scope_number",
+        "counted.first_number + counted.required_touches - 1",
+        "counted.first_number",
         "the required number of touches",
+    ),
+    Mutant(
+        "int_sales_sla__follow_ups",
+        "        and counted.required_touches <= counted.touches_total\n",
+        "",
+        "what follows the cancellation satisfies nothing",
+    ),
+    Mutant(
+        "int_sales_sla__not_opened",
+        "order by candidates.triggered_at, candidates.trigger_activity_id",
+        "order by candidates.triggered_at desc, candidates.trigger_activity_id",
+        "candidates go by time",
     ),
     Mutant(
         "int_sales_sla__not_opened",
@@ -299,7 +314,7 @@ MUTANTS = [
     ),
     Mutant(
         "int_sales_sla__not_opened",
-        "when follow_ups.satisfied_at < follow_ups.due_at then follow_ups.satisfied_at",
+        "when follow_ups.satisfied_at < candidates.due_at then follow_ups.satisfied_at",
         "when false then follow_ups.satisfied_at",
         "satisfied obligations do not run",
     ),
@@ -309,7 +324,18 @@ MUTANTS = [
         "candidates.cancelled_at",
         "satisfied ones are not cancelled",
     ),
-    Mutant("int_sales_sla__obligations", "where not_opened.lead_id is null", "", "a running obligation opens no other"),
+    Mutant(
+        "int_sales_sla__obligations",
+        "where not_opened.candidate_number is null",
+        "",
+        "a running obligation opens no other",
+    ),
+    Mutant(
+        "int_sales_sla__obligations",
+        "left join follow_ups\n",
+        "inner join follow_ups\n",
+        "no touch at all still has a row",
+    ),
     Mutant(
         "int_sales_sla__obligations",
         "owners_at_due.valid_to > candidates.due_at",

@@ -79,7 +79,8 @@ BREAKAGES: dict[str, list[str]] = {
                 "won_value_usd = null",
             )
         ),
-        f"delete from intermediate.int_leads__deals where {one('intermediate.int_leads__deals', 'lead_id')}",
+        "delete from intermediate.int_leads__deals where lead_number = (select min(lead_number) from intermediate.int_leads__deals "
+        "where lead_number in (select lead_number from intermediate.int_leads__leads where not is_merged))",
     ],
     "facts_belong_to_their_leads": [
         f"delete from marts.dim_leads where {one('marts.fct_sales_touches', 'lead_id')}",
@@ -234,8 +235,8 @@ BREAKAGES: dict[str, list[str]] = {
     ],
     "calendars_are_known": ["update staging.stg_crm__reps set calendar_id = 'moon'"],
     "merges_have_survivors": [
-        another("intermediate.int_leads__records", "lead_id || '!' as lead_id, 'nobody' as merged_into_lead_id"),
-        f"delete from intermediate.int_leads__merges where {one('intermediate.int_leads__merges', 'lead_id')}",
+        another("intermediate.int_leads__records", "-1 as lead_number, lead_id || '!' as lead_id, 'nobody' as merged_into_lead_id"),
+        f"delete from intermediate.int_leads__merges where {one('intermediate.int_leads__merges', 'lead_number')}",
     ],
     "rows_are_not_in_the_future": [
         *(

@@ -1,7 +1,7 @@
--- Grain: one row per lead and activity of its history that counts for anything (lead_id, activity_id): a conversion, a
--- touch, an answer, the proof of a stage, or a trigger that a rule names. An activity of a merged lead is in the
--- history of every lead that its record belongs to, so rows are not additive over leads; over unmerged leads each
--- counts once.
+-- Grain: one row per lead and activity of its history that counts for anything (lead_number, activity_id): a
+-- conversion, a touch, an answer, the proof of a stage, or a trigger that a rule names. An activity of a merged lead is
+-- in the history of every lead that its record belongs to, so rows are not additive over leads; over unmerged leads
+-- each counts once.
 
 with activities as (
     select * from {{ ref('stg_crm__activities') }}
@@ -28,8 +28,7 @@ known_types as (
         activity_types.activity_type,
         activity_types.category,
         activity_types.journey_stage,
-        journey_stages.stage_rank,
-        activity_types.touch_channel
+        journey_stages.stage_rank
     from activity_types
     left join journey_stages
         on activity_types.journey_stage = journey_stages.journey_stage
@@ -51,9 +50,7 @@ counting_types as (
     select
         named_types.activity_type,
         coalesce(known_types.category, 'system') as category,
-        known_types.journey_stage,
-        known_types.stage_rank,
-        known_types.touch_channel
+        known_types.stage_rank
     from named_types
     left join known_types
         on named_types.activity_type = known_types.activity_type
@@ -67,9 +64,7 @@ typed as (
         activities.actor_id,
         activities.occurred_at,
         counting_types.category,
-        counting_types.journey_stage,
         counting_types.stage_rank,
-        counting_types.touch_channel,
         counting_types.category = 'touch' and not activities.is_automated as is_touch,
         activities.outcome
     from activities
@@ -78,16 +73,14 @@ typed as (
 )
 
 select
-    holders.lead_id,
+    holders.lead_number,
     typed.activity_id,
     -- Nearly every activity is on the lead's own record: null costs nothing to keep.
-    nullif(typed.record_lead_id, holders.lead_id) as record_lead_id,
+    nullif(holders.record_lead_number, holders.lead_number) as record_lead_number,
     typed.activity_type,
-    typed.category,
-    typed.journey_stage,
-    typed.touch_channel,
     typed.actor_id,
     typed.stage_rank,
+    typed.category = 'conversion' as is_conversion,
     typed.is_touch,
     -- Contact is two-way: the lead answered.
     typed.category = 'reply' or (typed.is_touch and coalesce(typed.outcome = 'connected', false)) as is_contact,

@@ -10,7 +10,7 @@ deals as (
 
 reasons as (
     select
-        deals.lead_id,
+        deals.lead_number,
         deals.won_effective_at as cancelled_at,
         'won' as cancel_reason,
         1 as reason_rank
@@ -18,7 +18,7 @@ reasons as (
     where deals.won_at is not null
     union all
     select
-        leads.lead_id,
+        leads.lead_number,
         leads.disqualified_at as cancelled_at,
         'disqualified' as cancel_reason,
         2 as reason_rank
@@ -26,7 +26,7 @@ reasons as (
     where leads.disqualified_at is not null
     union all
     select
-        leads.lead_id,
+        leads.lead_number,
         leads.opted_out_at as cancelled_at,
         'opted_out' as cancel_reason,
         3 as reason_rank
@@ -34,7 +34,7 @@ reasons as (
     where leads.opted_out_at is not null
     union all
     select
-        leads.lead_id,
+        leads.lead_number,
         leads.deleted_at as cancelled_at,
         'deleted' as cancel_reason,
         4 as reason_rank
@@ -42,7 +42,7 @@ reasons as (
     where leads.deleted_at is not null
     union all
     select
-        leads.lead_id,
+        leads.lead_number,
         leads.merged_at as cancelled_at,
         'merged' as cancel_reason,
         5 as reason_rank
@@ -54,14 +54,14 @@ ranked as (
     select
         reasons.*,
         row_number() over (
-            partition by reasons.lead_id
+            partition by reasons.lead_number
             order by reasons.cancelled_at, reasons.reason_rank
         ) as cancel_rank
     from reasons
 )
 
 select
-    lead_id,
+    lead_number,
     cancel_reason,
     cancelled_at
 from ranked

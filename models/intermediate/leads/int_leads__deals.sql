@@ -1,5 +1,5 @@
--- Grain: one row per lead and deal of its history (lead_id, deal_id): its own deals and those of the leads merged into
--- it.
+-- Grain: one row per lead and deal of its history (lead_number, deal_id): its own deals and those of the leads merged
+-- into it.
 -- `won_effective_at` is when the win reaches this lead: at once on the record that the deal is on, for a later survivor
 -- not before all merges up to it have happened.
 
@@ -12,7 +12,7 @@ holders as (
 )
 
 select
-    holders.lead_id,
+    holders.lead_number,
     deals.deal_id,
     deals.amount_usd,
     deals.created_at,

@@ -1,6 +1,6 @@
--- Grain: one row per record and lead whose history contains that record (record_lead_id, lead_id): the lead itself and,
--- where the record was merged, every later survivor along the chain. Test leads are on neither side, but chains pass
--- through them.
+-- Grain: one row per record and lead whose history contains that record (record_lead_number, lead_number): the lead
+-- itself and, where the record was merged, every later survivor along the chain. Test leads are on neither side, but
+-- chains pass through them.
 -- `held_from` (null = since ever) and `held_until` (null = still) say when the lead is the one that holds the record; a
 -- merged lead's own history ends before `history_until`.
 
@@ -15,37 +15,38 @@ lead_merges as (
 -- All merges up to a survivor must have happened before it holds the record.
 chains as (
     select
-        lead_merges.lead_id as record_lead_id,
-        lead_merges.merged_into_lead_id as lead_id,
+        lead_merges.lead_number as record_lead_number,
+        lead_merges.merged_into_lead_number as lead_number,
         lead_merges.merged_at as held_from
     from lead_merges
     union all
     select
-        chains.record_lead_id,
-        lead_merges.merged_into_lead_id as lead_id,
+        chains.record_lead_number,
+        lead_merges.merged_into_lead_number as lead_number,
         greatest(chains.held_from, lead_merges.merged_at) as held_from
     from chains
     inner join lead_merges
-        on chains.lead_id = lead_merges.lead_id
+        on chains.lead_number = lead_merges.lead_number
 ),
 
 holders as (
     select
-        records.lead_id as record_lead_id,
-        records.lead_id,
+        records.lead_number as record_lead_number,
+        records.lead_number,
         cast(null as timestamp) as held_from
     from records
     union all
     select
-        chains.record_lead_id,
-        chains.lead_id,
+        chains.record_lead_number,
+        chains.lead_number,
         chains.held_from
     from chains
 )
 
 select
-    holders.record_lead_id,
-    holders.lead_id,
+    record_leads.lead_id as record_lead_id,
+    holders.record_lead_number,
+    holders.lead_number,
     holders.held_from,
     case
         when lead_merges.merged_at < holders.held_from then holders.held_from
@@ -54,11 +55,11 @@ select
     lead_merges.merged_at as history_until
 from holders
 inner join records as record_leads
-    on holders.record_lead_id = record_leads.lead_id
+    on holders.record_lead_number = record_leads.lead_number
 inner join records as leads
-    on holders.lead_id = leads.lead_id
+    on holders.lead_number = leads.lead_number
 left join lead_merges
-    on holders.lead_id = lead_merges.lead_id
+    on holders.lead_number = lead_merges.lead_number
 where
     not record_leads.is_test
     and not leads.is_test

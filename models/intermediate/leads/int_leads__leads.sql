@@ -10,10 +10,11 @@ lead_merges as (
 )
 
 select
+    records.lead_number,
     records.lead_id,
     records.owner_id_of_version,
     records.lead_source,
-    lead_merges.lead_id is not null as is_merged,
+    lead_merges.lead_number is not null as is_merged,
     records.created_at,
     records.disqualified_at,
     records.opted_out_at,
@@ -21,5 +22,5 @@ select
     lead_merges.merged_at
 from records
 left join lead_merges
-    on records.lead_id = lead_merges.lead_id
+    on records.lead_number = lead_merges.lead_number
 where not records.is_test

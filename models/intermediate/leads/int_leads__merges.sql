@@ -1,4 +1,4 @@
--- Grain: one row per merge that counts (lead_id: the merged lead).
+-- Grain: one row per merge that counts (lead_number: the merged lead).
 -- A merge needs its instant and a survivor that exists; the members of a cycle stay unmerged. `tests/integrity` reports
 -- those left out.
 
@@ -8,8 +8,8 @@ with recursive records as (
 
 edges as (
     select
-        merged.lead_id,
-        merged.merged_into_lead_id,
+        merged.lead_number,
+        survivors.lead_number as merged_into_lead_number,
         merged.merged_at
     from records as merged
     inner join records as survivors
@@ -22,36 +22,36 @@ edges as (
 -- engines recurse over bags alone.)
 reached as (
     select
-        edges.lead_id,
-        edges.merged_into_lead_id as reached_lead_id,
-        edges.lead_id as mark_lead_id,
+        edges.lead_number,
+        edges.merged_into_lead_number as reached_lead_number,
+        edges.lead_number as mark_lead_number,
         1 as step,
         1 as next_mark
     from edges
     union all
     select
-        reached.lead_id,
-        edges.merged_into_lead_id as reached_lead_id,
-        case when reached.step = reached.next_mark then reached.reached_lead_id else reached.mark_lead_id end
-            as mark_lead_id,
+        reached.lead_number,
+        edges.merged_into_lead_number as reached_lead_number,
+        case when reached.step = reached.next_mark then reached.reached_lead_number else reached.mark_lead_number end
+            as mark_lead_number,
         reached.step + 1 as step,
         case when reached.step = reached.next_mark then 2 * reached.next_mark else reached.next_mark end as next_mark
     from reached
     inner join edges
-        on reached.reached_lead_id = edges.lead_id
-    where reached.reached_lead_id <> reached.mark_lead_id
+        on reached.reached_lead_number = edges.lead_number
+    where reached.reached_lead_number <> reached.mark_lead_number
 ),
 
 cycles as (
-    select distinct lead_id from reached
-    where lead_id = reached_lead_id
+    select distinct lead_number from reached
+    where lead_number = reached_lead_number
 )
 
 select
-    edges.lead_id,
-    edges.merged_into_lead_id,
+    edges.lead_number,
+    edges.merged_into_lead_number,
     edges.merged_at
 from edges
 left join cycles
-    on edges.lead_id = cycles.lead_id
-where cycles.lead_id is null
+    on edges.lead_number = cycles.lead_number
+where cycles.lead_number is null

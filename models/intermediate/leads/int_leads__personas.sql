@@ -1,4 +1,4 @@
--- Grain: one row per span of a lead's life in which its persona stays the same (lead_id, valid_from).
+-- Grain: one row per span of a lead's life in which its persona stays the same (lead_number, valid_from).
 -- `valid_from` is null for the first span, which also holds before the first version; `valid_to` is null for the last.
 
 with leads as (
@@ -15,7 +15,7 @@ personas as (
 
 version_begins as (
     select
-        versions.lead_id,
+        leads.lead_number,
         versions.is_first,
         versions.is_first and versions.is_current as is_only,
         versions.employee_count,
@@ -31,7 +31,7 @@ version_begins as (
 
 version_personas as (
     select
-        version_begins.lead_id,
+        version_begins.lead_number,
         version_begins.is_first,
         version_begins.is_only,
         version_begins.updated_at,
@@ -49,7 +49,7 @@ with_previous as (
     select
         version_personas.*,
         lag(version_personas.persona) over (
-            partition by version_personas.lead_id
+            partition by version_personas.lead_number
             order by version_personas.updated_at
         ) as previous_persona
     from version_personas
@@ -58,7 +58,7 @@ with_previous as (
 
 changes as (
     select
-        lead_id,
+        lead_number,
         persona,
         updated_at,
         case when not is_first then updated_at end as valid_from
@@ -67,14 +67,14 @@ changes as (
 )
 
 select
-    lead_id,
+    lead_number,
     persona,
     valid_from,
-    lead(valid_from) over (partition by lead_id order by updated_at) as valid_to
+    lead(valid_from) over (partition by lead_number order by updated_at) as valid_to
 from changes
 union all
 select
-    lead_id,
+    lead_number,
     persona,
     cast(null as timestamp) as valid_from,
     cast(null as timestamp) as valid_to

@@ -1,5 +1,5 @@
--- Grain: one row per qualified lead and activity that has a stage and a value (lead_id, activity_id), merged leads in
--- their survivors.
+-- Grain: one row per qualified lead and activity that has a stage and a value (lead_number, activity_id), merged leads
+-- in their survivors.
 -- Until the lead qualifies an activity is valued at that instant, later ones at their own: persona and value in force
 -- then.
 
@@ -14,6 +14,10 @@ qualified as (
 
 activities as (
     select * from {{ ref('int_leads__activities') }}
+),
+
+journey_stages as (
+    select * from {{ ref('journey_stages') }}
 ),
 
 personas as (
@@ -32,19 +36,20 @@ values_of_stages as (
 
 credited as (
     select
-        activities.lead_id,
+        activities.lead_number,
         activities.activity_id,
-        activities.journey_stage,
+        journey_stages.journey_stage,
         activities.activity_type,
         activities.occurred_at,
         activities.occurred_at <= qualified.qualified_at as is_so_far,
         greatest(activities.occurred_at, qualified.qualified_at) as credited_at
     from activities
     inner join qualified
-        on activities.lead_id = qualified.lead_id
+        on activities.lead_number = qualified.lead_number
     inner join leads
-        on activities.lead_id = leads.lead_id
-    where activities.journey_stage is not null
+        on activities.lead_number = leads.lead_number
+    inner join journey_stages
+        on activities.stage_rank = journey_stages.stage_rank
 ),
 
 with_persona as (
@@ -55,7 +60,7 @@ with_persona as (
     from credited
     inner join personas
         on
-            credited.lead_id = personas.lead_id
+            credited.lead_number = personas.lead_number
             and {{ holds_at('personas', 'credited.credited_at') }}
 ),
 
@@ -79,7 +84,7 @@ valued as (
 )
 
 select
-    lead_id,
+    lead_number,
     activity_id,
     persona,
     journey_stage,

@@ -1,4 +1,4 @@
--- Grain: one row per lead that is qualified (lead_id), merged leads included.
+-- Grain: one row per lead that is qualified (lead_number), merged leads included.
 -- Only two kinds of instant can qualify a lead: it reaches a stage, or its persona changes. At each of them every stage
 -- reached so far is looked up in the Buyer Matrix in force that day; the first instant that passes counts, and there
 -- the highest stage.
@@ -26,12 +26,12 @@ buyer_matrix as (
 
 instants as (
     select
-        stages.lead_id,
+        stages.lead_number,
         stages.reached_at as looked_at
     from stages
     union distinct
     select
-        persona_changes.lead_id,
+        persona_changes.lead_number,
         persona_changes.valid_from as looked_at
     from persona_changes
 ),
@@ -39,7 +39,7 @@ instants as (
 -- The day is worked out once an instant: the matrix is looked up by day.
 dated_instants as (
     select
-        instants.lead_id,
+        instants.lead_number,
         instants.looked_at,
         {{ local_date('instants.looked_at') }} as looked_date
     from instants
@@ -47,26 +47,26 @@ dated_instants as (
 
 passes as (
     select
-        dated_instants.lead_id,
+        dated_instants.lead_number,
         dated_instants.looked_at as qualified_at,
         dated_instants.looked_date as qualified_date,
         personas.persona,
         stages.journey_stage,
         stages.activity_id,
-        stages.record_lead_id,
+        stages.record_lead_number,
         buyer_matrix.valid_from as matrix_valid_from,
         row_number() over (
-            partition by dated_instants.lead_id
+            partition by dated_instants.lead_number
             order by dated_instants.looked_at asc, stages.stage_rank desc
         ) as pass_rank
     from dated_instants
     inner join stages
         on
-            dated_instants.lead_id = stages.lead_id
+            dated_instants.lead_number = stages.lead_number
             and dated_instants.looked_at >= stages.reached_at
     inner join personas
         on
-            dated_instants.lead_id = personas.lead_id
+            dated_instants.lead_number = personas.lead_number
             and {{ holds_at('personas', 'dated_instants.looked_at') }}
     inner join buyer_matrix
         on
@@ -77,7 +77,7 @@ passes as (
 )
 
 select
-    passes.lead_id,
+    passes.lead_number,
     passes.persona,
     passes.journey_stage,
     passes.activity_id,
@@ -90,6 +90,6 @@ select
 from passes
 inner join holders
     on
-        coalesce(passes.record_lead_id, passes.lead_id) = holders.record_lead_id
-        and passes.lead_id = holders.lead_id
+        coalesce(passes.record_lead_number, passes.lead_number) = holders.record_lead_number
+        and passes.lead_number = holders.lead_number
 where passes.pass_rank = 1

@@ -1,5 +1,4 @@
--- Grain: one row per trigger that a rule in force binds (lead_id, rule_id, candidate_number), in the order of time and
--- activity.
+-- Grain: one row per trigger that a rule in force binds (candidate_number: a number within this run, in no order).
 -- Not each one opens an obligation: int_sales_sla__not_opened has those that come while an earlier one is running.
 -- `triggered_position` and `due_position` are microseconds on the rule's clock (macros/calendar/positions.sql).
 
@@ -39,7 +38,7 @@ windows as (
 -- owed any more.
 bound as (
     select
-        triggers.lead_id,
+        triggers.lead_number,
         rules.rule_id,
         rules.valid_from as rule_valid_from,
         triggers.trigger_activity_id,
@@ -53,11 +52,7 @@ bound as (
         owners.owner_id as owner_at_trigger,
         coalesce(rep_calendars.calendar_id, '{{ var("default_calendar") }}') as calendar_id,
         cancellations.cancelled_at,
-        cancellations.cancel_reason,
-        row_number() over (
-            partition by triggers.lead_id, rules.rule_id
-            order by triggers.triggered_at, triggers.trigger_activity_id
-        ) as candidate_number
+        cancellations.cancel_reason
     from triggers
     inner join rules
         on
@@ -65,13 +60,13 @@ bound as (
             and {{ in_force('rules', local_date('triggers.triggered_at')) }}
     inner join personas
         on
-            triggers.lead_id = personas.lead_id
+            triggers.lead_number = personas.lead_number
             and {{ holds_at('personas', 'triggers.triggered_at') }}
     left join cancellations
-        on triggers.lead_id = cancellations.lead_id
+        on triggers.lead_number = cancellations.lead_number
     left join owners
         on
-            triggers.lead_id = owners.lead_id
+            triggers.lead_number = owners.lead_number
             and {{ holds_at('owners', 'triggers.triggered_at') }}
     left join rep_calendars
         on owners.owner_id = rep_calendars.rep_id
@@ -115,7 +110,8 @@ both_clocks as (
 )
 
 select
-    lead_id,
+    {{ row_numbers() }} as candidate_number,
+    lead_number,
     rule_id,
     trigger_activity_id,
     persona,
@@ -124,7 +120,6 @@ select
     calendar_id,
     owner_at_trigger,
     cancel_reason,
-    candidate_number,
     required_touches,
     warn_fraction,
     triggered_position,

@@ -18,20 +18,24 @@ owners as (
     select * from {{ ref('int_leads__owners') }}
 ),
 
+leads as (
+    select * from {{ ref('int_leads__leads') }}
+),
+
 spans as (
     select * from {{ ref('int_calendar__spans') }}
 ),
 
 obligations as (
     select
-        candidates.lead_id,
+        leads.lead_id,
         candidates.rule_id,
         candidates.rule_valid_from,
         candidates.trigger_activity_id,
         candidates.persona,
         candidates.required_touches,
-        follow_ups.touches_by_due,
-        follow_ups.touches_total,
+        coalesce(follow_ups.touches_by_due, 0) as touches_by_due,
+        coalesce(follow_ups.touches_total, 0) as touches_total,
         follow_ups.satisfying_activity_id,
         candidates.clock,
         candidates.calendar_id,
@@ -48,21 +52,17 @@ obligations as (
         candidates.triggered_position,
         candidates.due_position
     from candidates
-    inner join follow_ups
-        on
-            candidates.lead_id = follow_ups.lead_id
-            and candidates.rule_id = follow_ups.rule_id
-            and candidates.candidate_number = follow_ups.candidate_number
+    inner join leads
+        on candidates.lead_number = leads.lead_number
+    left join follow_ups
+        on candidates.candidate_number = follow_ups.candidate_number
     left join not_opened
-        on
-            candidates.lead_id = not_opened.lead_id
-            and candidates.rule_id = not_opened.rule_id
-            and candidates.candidate_number = not_opened.candidate_number
+        on candidates.candidate_number = not_opened.candidate_number
     left join owners as owners_at_due
         on
-            candidates.lead_id = owners_at_due.lead_id
+            candidates.lead_number = owners_at_due.lead_number
             and {{ holds_at('owners_at_due', 'candidates.due_at') }}
-    where not_opened.lead_id is null
+    where not_opened.candidate_number is null
 ),
 
 with_end as (

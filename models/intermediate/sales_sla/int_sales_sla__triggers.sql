@@ -1,4 +1,4 @@
--- Grain: one row per event of a lead that a rule may name (lead_id, trigger, triggered_at, trigger_activity_id),
+-- Grain: one row per event of a lead that a rule may name (lead_number, trigger, triggered_at, trigger_activity_id),
 -- whether or not a rule in force does. A trigger belongs to the record that held its activity at that instant.
 -- `assigned` has no activity.
 
@@ -8,7 +8,7 @@ with activities as (
 
 conversion_activities as (
     select * from {{ ref('int_leads__activities') }}
-    where category = 'conversion'
+    where is_conversion
 ),
 
 owners as (
@@ -25,11 +25,11 @@ rules as (
 
 conversions as (
     select
-        conversion_activities.lead_id,
+        conversion_activities.lead_number,
         conversion_activities.activity_id,
         conversion_activities.occurred_at,
         row_number() over (
-            partition by conversion_activities.lead_id
+            partition by conversion_activities.lead_number
             order by conversion_activities.occurred_at, conversion_activities.activity_id
         ) as conversion_rank
     from conversion_activities
@@ -44,7 +44,7 @@ named_activity_types as (
 )
 
 select
-    conversions.lead_id,
+    conversions.lead_number,
     'new_lead' as {{ column_named('trigger') }},
     conversions.activity_id as trigger_activity_id,
     conversions.occurred_at as triggered_at
@@ -52,7 +52,7 @@ from conversions
 where conversions.conversion_rank = 1
 union all
 select
-    qualified.lead_id,
+    qualified.lead_number,
     'qualified' as {{ column_named('trigger') }},
     qualified.activity_id as trigger_activity_id,
     qualified.qualified_at as triggered_at
@@ -60,7 +60,7 @@ from qualified
 where qualified.is_held
 union all
 select
-    owners.lead_id,
+    owners.lead_number,
     'assigned' as {{ column_named('trigger') }},
     cast(null as {{ dbt.type_string() }}) as trigger_activity_id,
     owners.valid_from as triggered_at
@@ -68,7 +68,7 @@ from owners
 where owners.owner_id is not null
 union all
 select
-    activities.lead_id,
+    activities.lead_number,
     activities.activity_type as {{ column_named('trigger') }},
     activities.activity_id as trigger_activity_id,
     activities.occurred_at as triggered_at

@@ -21,6 +21,10 @@ stages as (
     select * from {{ ref('int_qualification__stages') }}
 ),
 
+journey_stages as (
+    select * from {{ ref('journey_stages') }}
+),
+
 qualified as (
     select * from {{ ref('int_qualification__qualified') }}
 ),
@@ -37,28 +41,37 @@ cancellations as (
     select * from {{ ref('int_leads__cancellations') }}
 ),
 
+highest_ranks as (
+    select
+        stages.lead_number,
+        max(stages.stage_rank) as stage_rank
+    from stages
+    group by stages.lead_number
+),
+
 highest_stages as (
     select
-        stages.lead_id,
-        stages.journey_stage,
-        row_number() over (partition by stages.lead_id order by stages.stage_rank desc) as highest_rank
-    from stages
+        highest_ranks.lead_number,
+        journey_stages.journey_stage
+    from highest_ranks
+    inner join journey_stages
+        on highest_ranks.stage_rank = journey_stages.stage_rank
 ),
 
 first_activities as (
     select
-        activities.lead_id,
-        min(case when activities.category = 'conversion' then activities.occurred_at end) as first_conversion_at,
+        activities.lead_number,
+        min(case when activities.is_conversion then activities.occurred_at end) as first_conversion_at,
         min(case when activities.is_touch then activities.occurred_at end) as first_touch_at,
         min(case when activities.is_contact then activities.occurred_at end) as first_contact_at
     from activities
-    group by activities.lead_id
+    group by activities.lead_number
 ),
 
 -- What is won after a lead was merged is won on the survivor.
 sales as (
     select
-        deals.lead_id,
+        deals.lead_number,
         count(*) as deal_count,
         min(case when leads.merged_at is null or deals.won_at < leads.merged_at then deals.won_at end) as won_at,
         sum(
@@ -69,8 +82,8 @@ sales as (
         ) as won_value_usd
     from deals
     inner join leads
-        on deals.lead_id = leads.lead_id
-    group by deals.lead_id
+        on deals.lead_number = leads.lead_number
+    group by deals.lead_number
 )
 
 select
@@ -80,7 +93,7 @@ select
     owners.owner_id,
     leads.lead_source,
     cancellations.cancel_reason,
-    qualified.lead_id is not null as is_qualified,
+    qualified.lead_number is not null as is_qualified,
     leads.is_merged,
     cast(coalesce(sales.deal_count, 0) as bigint) as deal_count,
     cast(sales.won_value_usd as decimal(18, 2)) as won_value_usd,
@@ -93,18 +106,16 @@ select
     cancellations.cancelled_at
 from leads
 left join personas
-    on leads.lead_id = personas.lead_id
+    on leads.lead_number = personas.lead_number
 left join highest_stages
-    on
-        leads.lead_id = highest_stages.lead_id
-        and highest_stages.highest_rank = 1
+    on leads.lead_number = highest_stages.lead_number
 left join owners
-    on leads.lead_id = owners.lead_id
+    on leads.lead_number = owners.lead_number
 left join qualified
-    on leads.lead_id = qualified.lead_id
+    on leads.lead_number = qualified.lead_number
 left join first_activities
-    on leads.lead_id = first_activities.lead_id
+    on leads.lead_number = first_activities.lead_number
 left join sales
-    on leads.lead_id = sales.lead_id
+    on leads.lead_number = sales.lead_number
 left join cancellations
-    on leads.lead_id = cancellations.lead_id
+    on leads.lead_number = cancellations.lead_number

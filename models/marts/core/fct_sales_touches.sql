@@ -10,7 +10,7 @@ leads as (
 
 select
     touches.activity_id,
-    touches.lead_id,
+    leads.lead_id,
     touches.actor_id as rep_id,
     touches.touch_channel,
     cast(touches.touch_number as bigint) as touch_number,
@@ -19,5 +19,5 @@ select
     {{ local_date('touches.occurred_at') }} as occurred_date
 from touches
 inner join leads
-    on touches.lead_id = leads.lead_id
+    on touches.lead_number = leads.lead_number
 where not leads.is_merged

@@ -13,7 +13,7 @@ best_so_far as (
     select
         valued_activities.*,
         row_number() over (
-            partition by valued_activities.lead_id, valued_activities.is_so_far
+            partition by valued_activities.lead_number, valued_activities.is_so_far
             order by
                 valued_activities.value_usd desc, valued_activities.occurred_at asc, valued_activities.activity_id asc
         ) as best_rank
@@ -25,7 +25,7 @@ increments as (
     select
         best_so_far.*,
         best_so_far.value_usd - coalesce(max(best_so_far.value_usd) over (
-            partition by best_so_far.lead_id
+            partition by best_so_far.lead_number
             order by best_so_far.credited_at, best_so_far.occurred_at, best_so_far.activity_id
             rows between unbounded preceding and 1 preceding
         ), 0) as increment_usd
@@ -34,8 +34,8 @@ increments as (
 )
 
 select
-    {{ surrogate_key(['increments.lead_id', 'increments.activity_id']) }} as credit_id,
-    increments.lead_id,
+    {{ surrogate_key(['leads.lead_id', 'increments.activity_id']) }} as credit_id,
+    leads.lead_id,
     increments.persona,
     increments.journey_stage,
     increments.activity_id,
@@ -45,5 +45,5 @@ select
     increments.credited_at
 from increments
 inner join leads
-    on increments.lead_id = leads.lead_id
+    on increments.lead_number = leads.lead_number
 where increments.increment_usd > 0

@@ -10,11 +10,11 @@ leads as (
 )
 
 select
-    stages.lead_id,
+    leads.lead_id,
     stages.journey_stage,
     stages.activity_id,
     stages.reached_at
 from stages
 inner join leads
-    on stages.lead_id = leads.lead_id
+    on stages.lead_number = leads.lead_number
 where not leads.is_merged

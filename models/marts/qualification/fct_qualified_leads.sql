@@ -10,7 +10,7 @@ leads as (
 )
 
 select
-    qualified.lead_id,
+    leads.lead_id,
     qualified.persona,
     qualified.journey_stage,
     qualified.activity_id,
@@ -20,5 +20,5 @@ select
     qualified.qualified_at
 from qualified
 inner join leads
-    on qualified.lead_id = leads.lead_id
+    on qualified.lead_number = leads.lead_number
 where not leads.is_merged

@@ -10,7 +10,7 @@ with leads as (
 
 conversion_activities as (
     select * from {{ ref('int_leads__activities') }}
-    where category = 'conversion'
+    where is_conversion
 ),
 
 answering_activities as (
@@ -34,41 +34,49 @@ spans as (
     select * from {{ ref('int_calendar__spans') }}
 ),
 
-conversions as (
+first_conversions as (
     select
-        conversion_activities.lead_id,
+        conversion_activities.lead_number,
         min(conversion_activities.occurred_at) as first_conversion_at
     from conversion_activities
+    group by conversion_activities.lead_number
+),
+
+conversions as (
+    select
+        leads.lead_id,
+        leads.lead_number,
+        first_conversions.first_conversion_at
+    from first_conversions
     inner join leads
-        on conversion_activities.lead_id = leads.lead_id
-    group by conversion_activities.lead_id
+        on first_conversions.lead_number = leads.lead_number
 ),
 
 answers as (
     select
-        conversions.lead_id,
+        conversions.lead_number,
         min(case when answering_activities.is_touch then answering_activities.occurred_at end) as first_touch_at,
         min(case when answering_activities.is_contact then answering_activities.occurred_at end) as first_contact_at
     from conversions
     inner join answering_activities
         on
-            conversions.lead_id = answering_activities.lead_id
+            conversions.lead_number = answering_activities.lead_number
             and conversions.first_conversion_at <= answering_activities.occurred_at
-    group by conversions.lead_id
+    group by conversions.lead_number
 ),
 
 -- The first instant from the conversion on with an owner.
 assignments as (
     select
-        conversions.lead_id,
+        conversions.lead_number,
         min(greatest(owners.valid_from, conversions.first_conversion_at)) as assigned_at
     from conversions
     inner join owners
         on
-            conversions.lead_id = owners.lead_id
+            conversions.lead_number = owners.lead_number
             and (owners.valid_to is null or conversions.first_conversion_at < owners.valid_to)
     where owners.owner_id is not null
-    group by conversions.lead_id
+    group by conversions.lead_number
 ),
 
 instants as (
@@ -86,12 +94,12 @@ instants as (
         end as system_done_at
     from conversions
     left join answers
-        on conversions.lead_id = answers.lead_id
+        on conversions.lead_number = answers.lead_number
     left join assignments
-        on conversions.lead_id = assignments.lead_id
+        on conversions.lead_number = assignments.lead_number
     left join owners_at_conversion
         on
-            conversions.lead_id = owners_at_conversion.lead_id
+            conversions.lead_number = owners_at_conversion.lead_number
             and {{ holds_at('owners_at_conversion', 'conversions.first_conversion_at') }}
     left join rep_calendars
         on owners_at_conversion.owner_id = rep_calendars.rep_id

@@ -5,13 +5,14 @@ with raw_owner_changes as (
     {{ rows_of_the_batch('owner_changes') }}
 ),
 
-versions as (
+-- Of the loads of one change the last counts: the one that another change, or nothing, follows.
+loads as (
     select
         raw_owner_changes.*,
-        row_number() over (
-            partition by raw_owner_changes.lead_id, raw_owner_changes.changed_at
-            order by raw_owner_changes._loaded_at desc
-        ) as load_rank
+        lead(raw_owner_changes.changed_at) over (
+            partition by raw_owner_changes.lead_id
+            order by raw_owner_changes.changed_at, raw_owner_changes._loaded_at
+        ) as next_changed_at
     from raw_owner_changes
     where
         raw_owner_changes._loaded_at <= {{ as_of() }}
@@ -23,5 +24,5 @@ select
     owner_id,
     changed_at,
     _loaded_at as loaded_at
-from versions
-where load_rank = 1
+from loads
+where next_changed_at is distinct from changed_at

@@ -20,10 +20,10 @@ skipped as (
     left join records as survivors
         on records.merged_into_lead_id = survivors.lead_id
     left join effective_merges
-        on records.lead_id = effective_merges.lead_id
+        on records.lead_number = effective_merges.lead_number
     where
         records.merged_into_lead_id is not null
-        and effective_merges.lead_id is null
+        and effective_merges.lead_number is null
 ),
 
 counted as (
