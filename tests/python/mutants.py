@@ -86,8 +86,8 @@ MUTANTS = [
     Mutant("stg_crm__activities", "not coalesce(is_deleted, false)\n    and ", "", "deleted activities do not exist"),
     Mutant(
         "stg_crm__owner_changes",
-        "order by raw_owner_changes._loaded_at desc",
-        "order by raw_owner_changes._loaded_at",
+        "order by raw_owner_changes.changed_at, raw_owner_changes._loaded_at",
+        "order by raw_owner_changes.changed_at, raw_owner_changes._loaded_at desc",
         "later load wins",
     ),
     Mutant(
@@ -188,7 +188,10 @@ MUTANTS = [
         "nobody owns a lead before its creation",
     ),
     Mutant(
-        "int_leads__owners", "leads_with_changes.lead_number is null", "true", "the version's owner only without changes"
+        "int_leads__owners",
+        "leads_with_changes.lead_number is null",
+        "true",
+        "the version's owner only without changes",
     ),
     Mutant(
         "int_leads__owners",
@@ -514,8 +517,8 @@ MUTANTS = [
     ),
     Mutant(
         "dim_leads",
-        "and highest_stages.highest_rank = 1",
-        "and highest_stages.highest_rank = 2",
+        "max(stages.stage_rank) as stage_rank",
+        "min(stages.stage_rank) as stage_rank",
         "the highest stage so far",
     ),
     Mutant(

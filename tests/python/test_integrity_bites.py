@@ -235,7 +235,10 @@ BREAKAGES: dict[str, list[str]] = {
     ],
     "calendars_are_known": ["update staging.stg_crm__reps set calendar_id = 'moon'"],
     "merges_have_survivors": [
-        another("intermediate.int_leads__records", "-1 as lead_number, lead_id || '!' as lead_id, 'nobody' as merged_into_lead_id"),
+        another(
+            "intermediate.int_leads__records",
+            "-1 as lead_number, lead_id || '!' as lead_id, 'nobody' as merged_into_lead_id",
+        ),
         f"delete from intermediate.int_leads__merges where {one('intermediate.int_leads__merges', 'lead_number')}",
     ],
     "rows_are_not_in_the_future": [

@@ -41,7 +41,7 @@ SMALL = re.compile(
     r"OneRowRelation|policy\.|int_calendar__|int_marketing_sla__(days|targets)$|stg_crm__(reps|clock|loads)$|raw\.reps$"
 )
 # What there are many values of, so that a window of each is a small one.
-MANY = {"lead_id", "record_lead_id", "activity_id", "deal_id", "obligation_id"}
+MANY = {"lead_id", "lead_number", "candidate_number", "activity_id", "deal_id", "obligation_id"}
 # These add up by day before a window sees them: rows of a day, rule, rep or persona, however many leads there are.
 ADDED_UP = {"fct_sales_sla_daily", "fct_marketing_sla_daily"}
 
