@@ -299,7 +299,7 @@ MUTANTS = [
     ),
     Mutant(
         "int_sales_sla__follow_ups",
-        "        and counted.required_touches <= counted.touches_total\n",
+        "\n        and counted.required_touches <= counted.touches_total",
         "",
         "what follows the cancellation satisfies nothing",
     ),

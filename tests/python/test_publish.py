@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -298,7 +297,9 @@ def test_a_limit_on_file_sizes_leaves_what_readers_see(warehouse: Path, publishe
     before = contents(published)
     make_warehouse(warehouse, reps=500_000)
     program = (
-        "import sys; from pathlib import Path; from lead_sla.errors import LeadSlaError; from lead_sla.publish import publish\n"
+        "import resource, sys; from pathlib import Path; from lead_sla.errors import LeadSlaError; "
+        "from lead_sla.publish import publish\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))\n"
         f"try: publish(Path({str(warehouse)!r}), Path({str(published)!r}))\n"
         "except LeadSlaError as error: print(error.format_message()); sys.exit(error.exit_code)"
     )
@@ -307,7 +308,6 @@ def test_a_limit_on_file_sizes_leaves_what_readers_see(warehouse: Path, publishe
         capture_output=True,
         text=True,
         check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000)),
     )
 
     assert run.returncode == 1, run.stderr
