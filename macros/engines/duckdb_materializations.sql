@@ -32,7 +32,8 @@
             {% endif -%}
             {%- if is_contracted -%}
                 {{ create_table_as(false, built, compiled_code) }}
-            {%- elif built.type == 'table' and has_ids_to_compress() and not is_increment() -%}
+            {%- elif built.type == 'table' and duckdb_has_ids() and not is_increment() -%}
+                {#- In an increment the work is small: its tables are made the short way. -#}
                 create or replace table {{ built }} ({{ duckdb_columns_of(compiled_code) }});
                 insert into {{ built }} (
                 {{ compiled_code }}
