@@ -20,7 +20,7 @@ from sqlglot.schema import MappingSchema
 
 ENGINES = ["snowflake", "bigquery", "databricks"]
 # sqlglot takes a function that it does not know for one of the user's own: these exist (in Databricks).
-KNOWN_FUNCTIONS = {"get", "monotonically_increasing_id", "timestamp_micros"}
+KNOWN_FUNCTIONS = {"get", "timestamp_micros"}
 # A table of Databricks with one column `id`, which sqlglot does not know.
 RANGE = re.compile(r"\brange\(\d+, \d+ \+ 1\)")
 

@@ -33,8 +33,8 @@ KNOW_OF_INCREMENTS = {
 }
 # What is kept from run to run besides marts: for the next run alone.
 KEPT_FOR_THE_NEXT_RUN = {"stg_crm__moves", "int_sales_sla__open_obligations"}
-# What a run numbers anew, in no order, for its own joins.
-NUMBERS_OF_A_RUN = {"lead_number", "record_lead_number", "merged_into_lead_number", "candidate_number"}
+# What stands for ids where models join, and means nothing to readers.
+NUMBERS = {"lead_number", "record_lead_number", "merged_into_lead_number", "candidate_number"}
 # A mart reads staging where no thought lies between a record and its mart.
 NOTHING_IN_BETWEEN = {("dim_reps", "stg_crm__reps"), ("run_metadata", "stg_crm__loads")}
 # When the run began is a fact about the run, and no number depends on it.
@@ -251,11 +251,10 @@ def test_what_is_kept_is_replaced_by_lead(models: list[Node]) -> None:
         assert layer(model) == "marts" or model["name"] in KEPT_FOR_THE_NEXT_RUN, model["name"]
 
 
-def test_numbers_of_a_run_are_in_nothing_that_outlives_it(models: list[Node]) -> None:
-    numbered = {model["name"] for model in models if NUMBERS_OF_A_RUN & set(model["columns"])}
-    assert numbered
-    lasting = {model["name"] for model in models if is_kept(model) or layer(model) == "marts"}
-    assert numbered & lasting == set()
+def test_numbers_that_stand_for_ids_are_between_staging_and_marts_alone(models: list[Node]) -> None:
+    numbered = [model for model in models if NUMBERS & set(model["columns"])]
+    assert {layer(model) for model in numbered} == {"intermediate"}
+    assert [model["name"] for model in numbered if is_kept(model)] == []
 
 
 def test_a_model_is_written_as_though_the_batch_were_all_there_is() -> None:

@@ -1,7 +1,6 @@
 -- Grain: one row per lead record that was created by `as_of`, test leads and merged leads included.
 -- What lies after `as_of` is not known yet, so dates in the future are null.
--- `lead_number` is the lead within this run, where the next models join: a number, whatever ids the CRM has. The next
--- run gives other numbers, so nothing that is kept holds them.
+-- `lead_number` is the lead as the next models join it: a number, whatever ids the CRM has. Marts have the id again.
 
 with versions as (
     select * from {{ ref('stg_crm__lead_versions') }}
@@ -46,7 +45,7 @@ deletions as (
 )
 
 select
-    {{ row_numbers() }} as lead_number,
+    {{ number_of(['versions.lead_id']) }} as lead_number,
     versions.lead_id,
     versions.owner_id as owner_id_of_version,
     versions.lead_source,

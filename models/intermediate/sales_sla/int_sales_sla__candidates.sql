@@ -1,4 +1,5 @@
--- Grain: one row per trigger that a rule in force binds (candidate_number: a number within this run, in no order).
+-- Grain: one row per trigger that a rule in force binds (candidate_number, which stands for the other four: lead,
+-- rule, instant and activity).
 -- Not each one opens an obligation: int_sales_sla__not_opened has those that come while an earlier one is running.
 -- `triggered_position` and `due_position` are microseconds on the rule's clock (macros/calendar/positions.sql).
 
@@ -110,7 +111,7 @@ both_clocks as (
 )
 
 select
-    {{ row_numbers() }} as candidate_number,
+    {{ number_of(['lead_number', 'rule_id', 'triggered_at', 'trigger_activity_id']) }} as candidate_number,
     lead_number,
     rule_id,
     trigger_activity_id,
