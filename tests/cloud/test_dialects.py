@@ -19,8 +19,8 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.schema import MappingSchema
 
 ENGINES = ["snowflake", "bigquery", "databricks"]
-# sqlglot takes a function that it does not know for one of the user's own: these exist (in Databricks).
-KNOWN_FUNCTIONS = {"get", "timestamp_micros"}
+# sqlglot takes a function that it does not know for one of the user's own: these exist (in Databricks; `hash` in Snowflake).
+KNOWN_FUNCTIONS = {"get", "hash", "timestamp_micros", "xxhash64"}
 # A table of Databricks with one column `id`, which sqlglot does not know.
 RANGE = re.compile(r"\brange\(\d+, \d+ \+ 1\)")
 
