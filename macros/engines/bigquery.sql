@@ -22,6 +22,10 @@
     rtrim(rtrim(format_timestamp('%Y-%m-%d %H:%M:%E6S', {{ instant }}), '0'), '.')
 {%- endmacro %}
 
+{% macro bigquery__number_of(columns) -%}
+    farm_fingerprint({{ key_text(columns) }})
+{%- endmacro %}
+
 {% macro bigquery__type_double() -%}
     float64
 {%- endmacro %}

@@ -23,11 +23,3 @@
 {% macro spark__number_of(columns) -%}
     xxhash64({{ columns | join(', ') }})
 {%- endmacro %}
-
-{% macro snowflake__number_of(columns) -%}
-    hash({{ columns | join(', ') }})
-{%- endmacro %}
-
-{% macro bigquery__number_of(columns) -%}
-    farm_fingerprint({{ key_text(columns) }})
-{%- endmacro %}

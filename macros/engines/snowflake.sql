@@ -11,6 +11,10 @@
     )
 {%- endmacro %}
 
+{% macro snowflake__number_of(columns) -%}
+    hash({{ columns | join(', ') }})
+{%- endmacro %}
+
 {#- Snowflake has no list of them: those of dbt's own pytz. -#}
 {% macro snowflake__time_zone_names() -%}
     select cast(names.value as varchar) as time_zone
