@@ -44,6 +44,7 @@
                 {{ compiled_code }}
                 );
             {%- endif -%}
+            {{ duckdb_comments(built) }}
         {%- else -%}
             {#- Worked out before any row goes: so the key is looked at among them alone. -#}
             create or replace temp table {{ rows_of_this_run() }} as (
@@ -52,20 +53,29 @@
             {{ get_incremental_replace_leads_sql({
                 'target_relation': built,
                 'temp_relation': rows_of_this_run(),
-                'dest_columns': adapter.get_columns_in_relation(built),
+                'dest_columns': model.columns.values(),
                 'incremental_predicates': config.get('incremental_predicates'),
             }) }}
         {%- endif -%}
     {%- endcall -%}
     {{ run_hooks(post_hooks) }}
-    {%- if is_made_anew -%}
-        {%- do persist_docs(built, model) -%}
-    {%- endif -%}
     {%- if not is_made_anew -%}
         {%- do run_query('drop table ' ~ rows_of_this_run()) -%}
     {%- endif -%}
     {%- do adapter.commit() -%}
     {{ return({'relations': [built]}) }}
+{%- endmacro %}
+
+{#- The descriptions of what is made anew; dbt's own `persist_docs` asks twice whether the columns of the contract are there. -#}
+{% macro duckdb_comments(relation) -%}
+    {%- if config.persist_relation_docs() and model.description -%}
+        {{ alter_relation_comment(relation, model.description) }}
+    {%- endif -%}
+    {%- if config.persist_column_docs() -%}
+        {%- for column in model.columns.values() if column.description %}
+            comment on column {{ relation }}.{{ adapter.quote(column.name) }} is {{ duckdb_escape_comment(column.description) }};
+        {%- endfor -%}
+    {%- endif -%}
 {%- endmacro %}
 
 {#- What an increment writes into the kept model that is being built: a temporary table, until the model is done. -#}

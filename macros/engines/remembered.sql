@@ -32,7 +32,6 @@
     {%- endfor -%}
     {%- do run_query('delete from increments.landed where run_number >= ' ~ number) -%}
     {%- do run_query('delete from increments.opened') -%}
-    {%- do run_query('delete from increments.still') -%}
 {%- endmacro %}
 
 {#-

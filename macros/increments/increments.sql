@@ -10,7 +10,6 @@
     done    which of these runs each kept model has got to, written in the transaction that writes its rows (macros/engines says
             what an engine without transactions does)
     whole   the runs in which every model was made, and what the models that are not kept worked by
-    still   one row: the last invocation of dbt that found nothing new, where models can be left as they are
   The next batch begins where the model that is furthest behind has got to. So a run that breaks off between two models
   leaves nothing to mend: leads that are rebuilt twice come out the same.
 -#}
@@ -25,7 +24,6 @@
         'create table if not exists increments.landed (run_number integer, table_name ' ~ text ~ ', part ' ~ text ~ ', mark ' ~ text ~ ', newest_loaded_at timestamp)' ~ remembered_by('run_number'),
         'create table if not exists increments.done (model_name ' ~ text ~ ', run_number integer)' ~ remembered_by('model_name'),
         'create table if not exists increments.whole (run_number integer, worked_by ' ~ text ~ ')' ~ remembered_by('run_number'),
-        'create table if not exists increments.still (invocation ' ~ text ~ ')' ~ remembered_by(),
     ]) }}
 {%- endmacro %}
 
@@ -73,7 +71,7 @@
         {%- do run_query(remember('opened', columns_of_runs(), 'select ' ~ row | join(', '))) -%}
         {%- if not reason -%}
             {%- if as_of == last.as_of and is_whole(last.run_number) and has_nothing_landed(last.run_number, number) -%}
-                {%- do run_query(remember('still', ['invocation'], 'select ' ~ dbt.string_literal(invocation_id))) -%}
+                {%- do tell_this_invocation(is_full=batch_is_full(), nothing_is_new=true) -%}
                 {%- do log('[increment] nothing is new since ' ~ as_of ~ ' UTC: the marts stay as they are', info=true) -%}
             {%- else -%}
                 {%- do prepare_new_rows(last.run_number, last.as_of, number) -%}
@@ -94,6 +92,7 @@
 {% macro note_batch() -%}
     {%- if is_real_run() and kept_models() -%}
         {%- set opened = run_query('select is_full, ' ~ timestamp_text('since_as_of') ~ ' from increments.opened').rows[0] -%}
+        {%- do tell_this_invocation(is_full=opened[0], nothing_is_new=false) -%}
         {%- if not opened[0] -%}
             {%- set leads = run_query('select count(*) from ' ~ this).rows[0][0] | int -%}
             {%- do log('[increment] ' ~ '{:,}'.format(leads) ~ (' lead is' if leads == 1 else ' leads are') ~ ' rebuilt, by what is new since ' ~ opened[1] ~ ' UTC', info=true) -%}
@@ -216,7 +215,20 @@
     {%- if not execute or flags.WHICH not in ['build', 'run'] or not kept_models() -%}
         {{ return(false) }}
     {%- endif -%}
-    {{ return(run_query('select 1 from increments.still where invocation = ' ~ dbt.string_literal(invocation_id)).rows | length > 0) }}
+    {{ return(told_in_this_invocation().nothing_is_new | default(false)) }}
+{%- endmacro %}
+
+{#-
+  What this invocation of dbt has found out about its batch: no model has to ask the engine once more. `graph` is what all nodes
+  of an invocation share; empty where the batch was made by another one, or is still to be made.
+-#}
+{% macro tell_this_invocation(is_full, nothing_is_new) -%}
+    {%- do graph.update({'batch': {'invocation': invocation_id, 'is_full': is_full, 'nothing_is_new': nothing_is_new}}) -%}
+{%- endmacro %}
+
+{% macro told_in_this_invocation() -%}
+    {%- set batch = graph.get('batch', {}) -%}
+    {{ return(batch if batch.invocation == invocation_id else {}) }}
 {%- endmacro %}
 
 {#- Whether models are built: not in a compilation, and not in a unit test. -#}
@@ -228,6 +240,10 @@
 {% macro batch_is_full() -%}
     {%- if not kept_models() -%}
         {{ return(true) }}
+    {%- endif -%}
+    {%- set told = told_in_this_invocation() -%}
+    {%- if told -%}
+        {{ return(told.is_full) }}
     {%- endif -%}
     {%- set rows = run_query('select is_full from increments.runs order by run_number desc limit 1').rows -%}
     {{ return(not rows or rows[0][0]) }}
