@@ -1,14 +1,13 @@
 {#-
-  How DuckDB keeps ids that hardly repeat. It would look for repeats in them, as in every text, which is most of the cost of
-  writing them, and find hardly any. What is kept has them with zstd: half the cost, for nearly the same space. The work of
-  one run is read once or twice, and has them as they are, and the ids of its leads as well. Kept facts are looked up by
-  lead, which is quicker as DuckDB chooses.
+  How DuckDB keeps ids. It would look for repeats in them, as in every text, which is most of the cost of writing them, and
+  find few. So they are kept as they are; those that hardly repeat, which are long and seldom read, with zstd in what stays
+  from run to run.
 -#}
 {% macro duckdb_compression(column) -%}
     {%- set is_work = model.config.materialized == 'table' and not model.config.contract.enforced -%}
     {%- if column in ['obligation_id', 'credit_id'] or column.endswith('activity_id') -%}
         {{ ' using compression ' ~ ('uncompressed' if is_work else 'zstd') }}
-    {%- elif is_work and column.endswith('lead_id') -%}
+    {%- elif column.endswith('lead_id') -%}
         {{ ' using compression uncompressed' }}
     {%- endif -%}
 {%- endmacro %}
