@@ -77,6 +77,7 @@ class Bench:
         positions: how many positions on business clocks.
         memory_limit: DuckDB's limit, such as 8GB, for the project and the yardstick; beyond it they spill beside their files.
         share: how much the next load brings, as a share of all leads.
+        threads: how many models dbt builds at once; else as many as the profile says.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Bench:
         positions: int = POSITIONS,
         memory_limit: str | None = None,
         share: float = SHARE,
+        threads: int | None = None,
     ) -> None:
         self.folder, self.leads, self.positions, self.memory_limit = folder, leads, positions, memory_limit
         self.share, self.next_load = share, ""
@@ -106,6 +108,7 @@ class Bench:
             "LEAD_SLA_PUBLISHED": str(self.published),
             "LEAD_SLA_STATE": str(folder / "state"),
             **({"LEAD_SLA_MEMORY_LIMIT": memory_limit} if memory_limit else {}),
+            **({"LEAD_SLA_THREADS": str(threads)} if threads else {}),
         }
 
     def run(self, names: Sequence[str], runs: int, say: Callable[[str], None]) -> Results:
@@ -363,6 +366,7 @@ def options() -> argparse.Namespace:
     parser.add_argument(
         "--memory-limit", help="DuckDB's limit for the project and the yardstick, such as 8GB: they spill into --work"
     )
+    parser.add_argument("--threads", type=int, help="how many models dbt builds at once (default: the profile's)")
     parser.add_argument(
         "--share", type=float, default=SHARE, help="what the next load brings, of all leads (default: 0.001)"
     )
@@ -413,7 +417,7 @@ def main() -> int:
     by_size: dict[int, Results] = {}
     try:
         for leads in sorted(set(chosen.curve or [chosen.leads])):
-            bench = Bench(work.resolve(), leads, chosen.positions, chosen.memory_limit, chosen.share)
+            bench = Bench(work.resolve(), leads, chosen.positions, chosen.memory_limit, chosen.share, chosen.threads)
             by_size[leads] = bench.run(chosen.only or list(MEASURES), chosen.runs, _say)
             facts["load_after"] = [round(load, 1) for load in os.getloadavg()]
             # After each size, so that a larger one that fails takes nothing along.

@@ -325,6 +325,8 @@ def test_a_memory_limit_reaches_the_project_and_no_setting_of_the_user_does(
     monkeypatch.setenv("LEAD_SLA_MEMORY_LIMIT", "1GB")
     assert "LEAD_SLA_MEMORY_LIMIT" not in bench.Bench(tmp_path, 300).environment
     assert bench.Bench(tmp_path, 300, memory_limit="8GB").environment["LEAD_SLA_MEMORY_LIMIT"] == "8GB"
+    assert "LEAD_SLA_THREADS" not in bench.Bench(tmp_path, 300).environment
+    assert bench.Bench(tmp_path, 300, threads=1).environment["LEAD_SLA_THREADS"] == "1"
 
 
 # --- peers for business time ------------------------------------------------------------------------------------------
