@@ -16,11 +16,11 @@
     {%- set keys = model.constraints | selectattr('type', 'equalto', 'primary_key') | list -%}
     {%- if keys and execute -%}
         {%- set key = keys[0].columns | join(', ') -%}
-        {%- set rows = relation -%}
+        {%- set rows, with_lead = relation, keys[0].columns + (model.config.meta.get('key_made_of') or []) -%}
         {%- if model.config.materialized == 'incremental' and is_increment() -%}
-            {#- What was kept is other leads': where those have other keys (`key_stays_in_batch`), rows of this run break the key among each other alone. -#}
+            {#- What was kept is other leads': rows of this run break the key among each other, or, where the lead is no part of it, beside any row. -#}
             {%- set rows = rows_of_this_run() -%}
-            {%- if 'lead_id' not in keys[0].columns and not model.config.meta.get('key_stays_in_batch') -%}
+            {%- if 'lead_id' not in with_lead -%}
                 {%- set rows = '(select * from ' ~ relation ~ ' where (' ~ key ~ ') in (select (' ~ key ~ ') from ' ~ rows ~ '))' -%}
             {%- endif -%}
         {%- endif -%}
