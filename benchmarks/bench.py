@@ -62,6 +62,8 @@ DAYS, SEED = 180, 42
 # An hour after the last instant of the sample: nothing is late.
 NIGHT = "2026-06-18 16:00:00"
 POSITIONS, PAIRS = 10_000_000, 300
+# After the next load: the sample dates activities and versions up to two days ahead, which these nights pass first.
+NIGHTS = 6
 
 
 class WrongMarts(Exception):
@@ -215,6 +217,14 @@ class Bench:
         self._need_build()
         self.land()
         return replace(self.dbt("run"), output=self.next_load)
+
+    def _increment_week(self) -> Cost:
+        """The last of some nights: what the sample dates ahead of its end has long passed by then."""
+        self._need_increment()
+        for _ in range(NIGHTS):
+            self.land()
+            cost = self.dbt("run")
+        return replace(cost, output=json.dumps({**json.loads(self.next_load), "nights": NIGHTS}))
 
     def _increment_nothing(self) -> Cost:
         self._need_increment()

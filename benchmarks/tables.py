@@ -22,6 +22,7 @@ MEASURES = {
     "publish": "publish for the first time",
     "publish_again": "publish again, with nothing new",
     "increment": "the next load arrives (`dbt run`)",
+    "increment_week": "the load of a week later, night by night (`dbt run`)",
     "increment_nothing": "`dbt run` with nothing new",
     "publish_increment": "publish after the next load",
     "increment_full": "the same data, built anew (`dbt run --full-refresh`)",
@@ -210,6 +211,13 @@ def _said(results: Results) -> list[str]:
             said.append(
                 f"Its run costs {share['cpu_seconds']:.1%} of the full build's processor time, {share['wall_seconds']:.1%} by the clock."
             )
+    if "increment_week" in results:
+        week = results["increment_week"]
+        told = week.told
+        said.append(
+            f"The load of a week later: {told['rows']:,} rows of {told['leads']:,} leads, {week.best('wall_seconds'):.1f} s, as the last"
+            f" of {told['nights']} nights one after the other."
+        )
     for name, what in (("positions", "on business clocks"), ("pandas", "by pandas and numpy, of one calendar")):
         if name in results:
             told = results[name].told

@@ -319,6 +319,31 @@ def test_a_measured_policy_change_changes_one_row_of_a_copy(
     assert len(rows(PROJECT) - rows(measured.project)) == (seed == "lead_values")
 
 
+def test_a_week_of_nights_lands_a_load_before_each_run_and_tells_of_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured, done = bench.Bench(tmp_path, leads=300), []
+
+    def land() -> None:
+        done.append("load")
+        measured.next_load = bench.json.dumps({"rows": 10 * len(done), "leads": 4})
+
+    def dbt(*arguments: str) -> Any:
+        done.extend(arguments)
+        return bench.Cost(wall_seconds=len(done), cpu_seconds=1, peak_mb=1, read_mb=1, written_mb=1, output="")
+
+    measured.next_load = "{}"
+    monkeypatch.setattr(measured, "land", land)
+    monkeypatch.setattr(measured, "dbt", dbt)
+    result = tables.Result.of([measured._increment_week()])
+    assert done == ["load", "run"] * bench.NIGHTS
+    assert result.told == {"rows": 10 * (len(done) - 1), "leads": 4, "nights": bench.NIGHTS}
+    assert (
+        "The load of a week later: 110 rows of 4 leads, 12.0 s, as the last of 6 nights one after the other."
+        in tables.markdown(300, {"increment_week": result})
+    )
+
+
 def test_a_memory_limit_reaches_the_project_and_no_setting_of_the_user_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
