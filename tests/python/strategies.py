@@ -835,12 +835,14 @@ class _Company:
     ) -> None:
         """Every version of a lead: each shows the state as it was changed up to then."""
         dice = self.dice
+        # What a CRM tells first of a lead may be a state of some days after its creation.
+        told_at = created_at + (dice.span(6 * DAY) if dice.once_in(3) else timedelta())
         row = self._put(
             "leads",
-            created_at,
+            told_at,
             lead_id=lead_id,
             created_at=created_at,
-            updated_at=created_at,
+            updated_at=told_at,
             email=f"{lead_id}@example.com",
             employee_count=dice.pick(EMPLOYEES),
             lead_source=dice.pick((None, "web", "event")),
@@ -853,12 +855,12 @@ class _Company:
                 # Known from the start, so that as_of finds it already there.
                 row.update(changed)
             else:
-                row = self._version(row, max(created_at, merge[1]), changed)
+                row = self._version(row, max(told_at, merge[1]), changed)
         for _ in range(dice.number(1, 4) if dice.once_in(2) else 0):
             effective = self._instant(created_at, own)
             changed = self._changed(row, effective)
-            # A version does not tell of a lead before it exists.
-            updated_at = max(created_at, effective if dice.once_in(2) else self._instant(created_at, own))
+            # A version does not tell of a lead before the first one.
+            updated_at = max(told_at, effective if dice.once_in(2) else self._instant(created_at, own))
             row = self._version(row, updated_at, changed)
             own += [updated_at, effective]
             self.told += [updated_at, effective]
