@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from lead_sla.lock import only_one
 from lead_sla.publish import PublishedRun
 from lead_sla.raw import RawTable
 from lead_sla.sample import make_sample
-from lead_sla.settings import Settings, display
+from lead_sla.settings import Settings, check_limits, display
 from lead_sla.terminal import Stage, print_list, stage
 
 SAMPLE_LEADS, SAMPLE_DAYS, SAMPLE_SEED = 20_000, 180, 42
@@ -41,7 +42,8 @@ def build(
     """Check the input, build, publish, and print the summary.
 
     A replay (a build with the variable `as_of`) uses a warehouse of its own beside the nightly one, and publishes only where
-    it is told to: what readers see is never set back by accident.
+    it is told to: what readers see is never set back by accident. For the same reason no other build is of an instant before
+    the one that readers know already.
 
     Args:
         settings: the paths.
@@ -59,9 +61,12 @@ def build(
         settings = replace(settings, warehouse=settings.warehouse.with_stem(f"{settings.warehouse.stem}_replay"))
     target = publish_to or (None if is_replay else settings.published)
 
-    with only_one(settings.warehouse.with_name(f"{settings.warehouse.name}.lock"), "A build"):
+    check_limits()
+    with only_run(settings):
         ensure_raw(settings, console)
         tables = raw.landed(settings.project, settings.raw)
+        if target == settings.published and not is_replay:
+            variables = {**variables, **_not_before_what_readers_know(target, tables)}
         made_from = fingerprint(
             settings.project, settings.raw, (file for table in tables for file in table.files), variables
         )
@@ -106,6 +111,27 @@ def build(
             current.result(f"{len(published.rows)} marts, {sum(published.rows.values()):,} rows in {display(target)}")
     show_notes(console, notes)
     show_published(settings, console, published)
+
+
+def only_run(settings: Settings) -> AbstractContextManager[None]:
+    """Hold the lock of the warehouse: of those who build in it, and of those who publish it, there is one at a time.
+
+    Raises:
+        Busy: another process holds it.
+    """
+    return only_one(settings.warehouse.with_name(f"{settings.warehouse.name}.lock"), "A run")
+
+
+def _not_before_what_readers_know(published: Path, tables: Sequence[RawTable]) -> dict[str, str]:
+    """Give the variable `as_of` of a build whose newest load is older than the published marts; else none.
+
+    A run of the night knows the world up to its own start. A build after it would take back what readers were told.
+    """
+    last = publishing.current(published)
+    newest = raw.newest_load(tables) if last else None
+    if last is None or newest is None or newest >= last.as_of:
+        return {}
+    return {"as_of": format_instant(last.as_of)}
 
 
 def run_dbt(
@@ -216,6 +242,11 @@ def show_notes(console: Console, notes: Mapping[str, Any]) -> None:
             console.print(Text(f"\n{len(sentences)} {one if len(sentences) == 1 else many}", style="bold yellow"))
             more = [f"and {len(sentences) - _SHOWN} more, in current/run.json"] if len(sentences) > _SHOWN else []
             print_list(console, [*sentences[:_SHOWN], *more])
+
+
+def format_instant(instant: datetime) -> str:
+    """Write an instant as the variable `as_of` has it: equal instants as equal texts."""
+    return f"{instant:%Y-%m-%d %H:%M:%S.%f}".removesuffix(".000000")
 
 
 def is_unchanged(last: PublishedRun, made_from: str) -> bool:

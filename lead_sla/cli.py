@@ -126,6 +126,8 @@ def build(as_of: str | None, variables: dict[str, Any], force: bool, publish_to:
     it never touches what readers see.
     """
     if as_of:
+        if variables.get("as_of"):
+            raise click.UsageError("--as-of and the variable as_of say the same thing: give one of them")
         variables = {**variables, "as_of": as_of}
     job.build(
         Settings.from_environment(),
@@ -142,9 +144,7 @@ def build(as_of: str | None, variables: dict[str, Any], force: bool, publish_to:
 @click.option(
     "--accept-counts", is_flag=True, help="Rows were taken away on purpose: begin the history of row counts anew."
 )
-@click.option(
-    "--target", type=click.Choice(["postgres", "spark"]), help="Copy the marts into a Postgres database, too."
-)
+@click.option("--target", type=click.Choice(["postgres"]), help="Copy the marts into a Postgres database, too.")
 @click.option("--report/--no-report", default=True, show_default=True, help="Send the daily report.")
 @click.option(
     "--now", callback=_instant, metavar="UTC", help="Run as if it began at this instant: for rehearsals with old data."
@@ -234,7 +234,7 @@ def publish(target: str) -> None:
         raise LeadSlaError(
             "There is no warehouse to publish", where=str(settings.warehouse), todo="build it: lead-sla build"
         )
-    with stage(console, "Publish") as current:
+    with job.only_run(settings), stage(console, "Publish") as current:
         current.doing("copying and verifying")
         run = publishing.publish(settings.warehouse, settings.published)
         current.result(f"{len(run.rows)} marts, {sum(run.rows.values()):,} rows in {display(settings.published)}")

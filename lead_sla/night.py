@@ -32,9 +32,8 @@ from lead_sla.fingerprint import fingerprint
 from lead_sla.freshness import Freshness
 from lead_sla.gate import GateResult, Load, recall_gate, run_gate
 from lead_sla.history import Diary, Entry
-from lead_sla.lock import only_one
 from lead_sla.publish import PublishedRun
-from lead_sla.settings import Settings, display
+from lead_sla.settings import Settings, check_limits, display
 from lead_sla.terminal import Stage, print_list, stage
 
 # Alerts keep the few of them that say something.
@@ -81,7 +80,7 @@ def nightly(settings: Settings, console: Console, options: Options, environ: Map
         Busy: another run is going on. Nothing was done, and nobody alerted.
         LeadSlaError: something failed.
     """
-    with only_one(settings.warehouse.with_name(f"{settings.warehouse.name}.lock"), "A run"):
+    with job.only_run(settings):
         return _Night(settings, console, options, environ).run()
 
 
@@ -132,6 +131,7 @@ class _Night:
 
     def _work(self) -> int:
         settings = self._settings
+        check_limits(self._environ)
         last = publishing.current(settings.published)
         freshness.check_clock(self._now, last.as_of if last else None)
         tables = raw.landed(settings.project, settings.raw)
@@ -141,7 +141,7 @@ class _Night:
 
         files = [file for table in tables for file in table.files]
         inputs = fingerprint(settings.project, settings.raw, files, {})
-        as_of = self._resume_from(inputs) or f"{fresh.as_of:%Y-%m-%d %H:%M:%S.%f}".removesuffix(".000000")
+        as_of = self._resume_from(inputs) or job.format_instant(fresh.as_of)
         variables = {"as_of": as_of}
         made_from = fingerprint(settings.project, settings.raw, files, variables)
         if last and not self._options.force and job.is_unchanged(last, made_from):

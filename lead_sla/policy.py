@@ -18,6 +18,8 @@ import yaml
 from lead_sla.errors import RefusedInput
 
 FOLDER = Path("seeds/policy")
+# An agreement without a row of one of these promises nothing, and is a file that lost its rows. The others may be empty.
+_NEEDED = ("personas", "journey_stages", "activity_types", "buyer_matrix", "sales_sla_rules", "business_calendars")
 _SHOWN = 10
 
 
@@ -69,28 +71,38 @@ def check_seed(path: Path, types: Mapping[str, str]) -> list[str]:
         return [f"{path.name} is missing: put it back, if need be with its header line alone"]
     except UnicodeDecodeError as error:
         return [f"{path.name} is not UTF-8 text (byte {error.start + 1}): save it as 'CSV UTF-8'"]
-    except csv.Error as error:
-        return [f"{path.name} is not readable as CSV: {error}"]
 
 
 def _problems(path: Path, types: Mapping[str, str]) -> Iterator[str]:
+    read = 0
     # Spreadsheets put a byte order mark in front.
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.reader(file, strict=True)
-        header = next(rows, [])
-        yield from _header_problems(path.name, header, types)
-        if sorted(header) != sorted(types):
+        try:
+            header = next(rows, [])
+            yield from _header_problems(path.name, header, types)
+            if sorted(header) != sorted(types):
+                return
+            read = 1
+            for row in rows:
+                read = rows.line_num
+                yield from _row_problems(f"{path.name} line {read}", header, row, types)
+        except csv.Error as error:
+            yield f"{path.name} is not readable as CSV from line {read + 1} on, where a quote may not be closed: {error}"
             return
-        for row in rows:
-            at = f"{path.name} line {rows.line_num}"
-            if not any(row):
-                yield f"{at} is empty: delete it"
-            elif len(row) != len(header):
-                yield f"{at} has {len(row)} cells where the header has {len(header)}: put a text with a comma in double quotes"
-            else:
-                for column, cell in zip(header, row, strict=True):
-                    if expected := _misfit(cell, types[column]):
-                        yield f"{at}, column {column}: '{cell}' is not {expected}"
+    if read == 1 and path.stem in _NEEDED:
+        yield f"{path.name} has no row: without one nothing is agreed. Put its rows back"
+
+
+def _row_problems(at: str, header: Sequence[str], row: Sequence[str], types: Mapping[str, str]) -> Iterator[str]:
+    if not any(row):
+        yield f"{at} is empty: delete it"
+    elif len(row) != len(header):
+        yield f"{at} has {len(row)} cells where the header has {len(header)}: put a text with a comma in double quotes"
+    else:
+        for column, cell in zip(header, row, strict=True):
+            if expected := _misfit(cell, types[column]):
+                yield f"{at}, column {column}: '{cell}' is not {expected}"
 
 
 def _header_problems(name: str, header: Sequence[str], types: Mapping[str, str]) -> Iterator[str]:

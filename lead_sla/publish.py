@@ -39,6 +39,7 @@ STORAGE_VERSION = "v1.4.0"
 KEPT_RUNS, KEPT_DAYS = 5, 7
 FOLDER_MODE, FILE_MODE = 0o750, 0o640
 _RECORD, _HELD = "run.json", "held.json"
+_LINKS = ("current", "marts.duckdb", "parquet")
 _UNFINISHED = ".tmp"
 
 
@@ -176,6 +177,7 @@ def publish(
         runs = published / "runs"
         unfinished = runs / f".{uuid.uuid4().hex}{_UNFINISHED}"
         folder = None
+        _see_that_nothing_is_in_the_way(published)
         try:
             runs.mkdir(exist_ok=True)
             for path in (published, runs):
@@ -205,6 +207,22 @@ def publish(
             (published / _HELD).unlink()
         _prune(published, folder)
         return PublishedRun(folder, record)
+
+
+def _see_that_nothing_is_in_the_way(published: Path) -> None:
+    """See that the names which readers open are links of ours, or free.
+
+    Raises:
+        LeadSlaError: a file or folder that somebody else put there would be replaced. Nothing was touched.
+    """
+    for name in _LINKS:
+        path = published / name
+        if path.exists() and not path.is_symlink():
+            raise LeadSlaError(
+                "Publishing would replace a file or folder that is not a publication",
+                where=str(path),
+                todo="move it away, or publish to another folder (LEAD_SLA_PUBLISHED)",
+            )
 
 
 def _write_run(warehouse: Path, folder: Path, only: Collection[str] | None, notes: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +92,20 @@ def check(raw: Path, tables: Sequence[RawTable]) -> dict[str, int]:
     return rows
 
 
+def newest_load(tables: Sequence[RawTable]) -> datetime | None:
+    """Give the newest `_loaded_at` of what was landed, UTC: the `as_of` of a build; None where the files do not tell it.
+
+    Raises:
+        RefusedInput: a file is unreadable.
+    """
+    newest = [
+        _ask(table.files, "select max(try_cast(_loaded_at as timestamp)) from read_parquet(?, union_by_name = true)")
+        for table in tables
+        if table.files and _has_load_times(table.files)
+    ]
+    return max((instant for instant in newest if instant), default=None)
+
+
 def find_damage(tables: Sequence[RawTable]) -> None:
     """Read every value of every file, to find the one that a failed build could not read.
 
@@ -104,6 +118,10 @@ def find_damage(tables: Sequence[RawTable]) -> None:
     for table in tables:
         if table.files:
             _ask(table.files, "select bit_xor(hash(file)) from read_parquet(?, union_by_name = true) as file")
+
+
+def _has_load_times(files: Sequence[Path]) -> bool:
+    return bool(_ask(files, "select count(*) from parquet_schema(?) where lower(name) = '_loaded_at'"))
 
 
 def _count_rows(files: Sequence[Path]) -> int:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
+
 from lead_sla.errors import RefusedInput
 
 PACKAGE = Path(__file__).resolve().parent
@@ -52,6 +54,28 @@ class Settings:
             published=path("LEAD_SLA_PUBLISHED", "data/published"),
             state=path("LEAD_SLA_STATE", "data/state"),
         )
+
+
+def check_limits(environ: Mapping[str, str] = os.environ) -> None:
+    """See that LEAD_SLA_THREADS and LEAD_SLA_MEMORY_LIMIT, which dbt's profile reads, are what they should be.
+
+    Raises:
+        RefusedInput: one of them is not; it says which.
+    """
+    threads, memory = environ.get("LEAD_SLA_THREADS"), environ.get("LEAD_SLA_MEMORY_LIMIT")
+    if threads is not None and not (threads.isdecimal() and int(threads) > 0):
+        raise RefusedInput(
+            f"LEAD_SLA_THREADS is '{threads}', and has to be a whole number from 1 on: how many models dbt builds at once",
+            todo="mend or unset it, then run this again",
+        )
+    if memory is not None:
+        try:
+            duckdb.connect(config={"memory_limit": memory}).close()
+        except duckdb.Error as error:
+            raise RefusedInput(
+                f"LEAD_SLA_MEMORY_LIMIT is '{memory}', which DuckDB does not take: {str(error).splitlines()[0]}",
+                todo="give a size such as 8GB or 80%, or unset it, then run this again",
+            ) from None
 
 
 def find_project() -> Path:

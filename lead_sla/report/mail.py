@@ -171,7 +171,10 @@ def _attachments(figures: Figures, config: ReportConfig) -> dict[str, bytes]:
             for row in figures.on_the_list
         ],
         "due_soon.csv": [of(row) | {"minutes_left": f"{row['minutes_left']:.0f}"} for row in figures.due_soon],
-        "promises_not_kept.csv": [{"promise": promise} for promise in figures.company.promises],
+        # Of the whole company, so for those alone who see it.
+        "promises_not_kept.csv": [
+            {"promise": promise} for promise in figures.company.promises if figures.scope.kind == "all"
+        ],
         "warnings.csv": [{"warning": finding} for finding in figures.company.findings],
     }
     return {name: make_csv(lists[name]) for name in LISTS if lists[name]}

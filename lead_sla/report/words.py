@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from math import floor
 
 from lead_sla.report.figures import Company, Figures, Load, clean
-from lead_sla.summary import Row
+from lead_sla.summary import Row, per_cent
 
 # A number and its unit stay on one line.
 _NBSP = "\u00a0"
@@ -32,11 +31,8 @@ def dollars(value: float | None) -> str:
 
 
 def percent(share: float | None, digits: int = 1) -> str:
-    """Write a share of 1 as per cent, rounded down as the tests of promises do: 89.97 % is not the promised 90; a dash for null."""
-    if share is None:
-        return "–"
-    tick = 10.0**digits
-    return f"{floor(100 * share * tick + 1e-6) / tick:,.{digits}f}{_NBSP}%"
+    """Write a share of 1 as per cent, rounded down; a dash for null."""
+    return "–" if share is None else f"{per_cent(share, digits):,.{digits}f}{_NBSP}%"
 
 
 def rate(part: float, whole: float | None) -> float | None:

@@ -63,13 +63,26 @@
             {#- A loader that never saw a value often guesses another type: a column of nulls alone fits every type. -#}
             {%- if run_query('select 1 from ' ~ read ~ ' where "' ~ column.name ~ '" is not null limit 1').rows -%}
                 {%- set hint = ': land UTC timestamps without a zone' if 'WITH TIME ZONE' in there else ': land it in the type of the contract' -%}
-                {%- do refuse("column " ~ column.name ~ " of table " ~ table.name ~ " is " ~ there ~ " in the files under " ~ folder ~ "/" ~ table.name ~ "/, where the contract says " ~ column.data_type ~ hint, table.name, column.name) -%}
+                {%- do refuse("column " ~ column.name ~ " of table " ~ table.name ~ " is " ~ there ~ " in " ~ duckdb_files_of_type(folder, table, column.name, there) ~ ", where the contract says " ~ column.data_type ~ hint, table.name, column.name) -%}
             {%- endif -%}
             {%- set there = none -%}
         {%- endif -%}
         {%- do selected.append('cast(' ~ ('"' ~ column.name ~ '"' if there else 'null') ~ ' as ' ~ column.data_type ~ ') as ' ~ column.name) -%}
     {%- endfor -%}
     {{ return('select ' ~ selected | join(', ') ~ (' from ' ~ read if landed else ' where false')) }}
+{%- endmacro %}
+
+{#- Where a column has a type: a file by name where some have it and others not. Together files have the widest type among them. -#}
+{% macro duckdb_files_of_type(folder, table, column, type) -%}
+    {%- set found = run_query(
+        "select file_name, count(*) over () from parquet_schema(" ~ duckdb_raw_files(folder, table) ~ ") where lower(name) = '" ~ column | lower
+        ~ "' and duckdb_type = '" ~ type ~ "' order by file_name limit 1"
+    ).rows -%}
+    {%- set files = run_query("select count(*) from glob(" ~ duckdb_raw_files(folder, table) ~ ")").rows[0][0] -%}
+    {%- if found and found[0][1] < files -%}
+        {{ return(found[0][0] ~ (" and " ~ (found[0][1] - 1) ~ " more files" if found[0][1] > 1 else "")) }}
+    {%- endif -%}
+    {{ return("the files under " ~ folder ~ "/" ~ table.name ~ "/") }}
 {%- endmacro %}
 
 {#- The landed types that can stand for a type of the contract without losing anything. -#}

@@ -12,10 +12,21 @@
 
 {#- Settings that would only show as a strange number, or as an engine's error in the middle of the run. -#}
 {% macro check_settings() -%}
-    {%- set as_of_form = modules.re.compile('^\\d{4}-\\d{2}-\\d{2}([ T]\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,6})?)?Z?)?$') -%}
+    {%- for name in (invocation_args_dict.vars or {}) if name not in ['as_of', 'reporting_time_zone', 'default_calendar', 'pacing', 'pace_tolerance'] -%}
+        {%- do refuse("var " ~ name ~ " is none of this project: they are as_of, reporting_time_zone, default_calendar, pacing and pace_tolerance") -%}
+    {%- endfor -%}
+    {%- set as_of_form = modules.re.compile('^([1-9]\\d{3})-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])([ T]([01]\\d|2[0-3]):[0-5]\\d(:[0-5]\\d(\\.\\d{1,6})?)?Z?)?$') -%}
     {%- set as_of = (var('as_of') or '') | string | trim -%}
-    {%- if as_of and not as_of_form.match(as_of) -%}
+    {%- set found = as_of_form.match(as_of) -%}
+    {%- if as_of and not found -%}
         {%- do refuse("var as_of is '" ~ as_of ~ "': give a UTC timestamp such as '2026-05-01 12:00:00', without another offset") -%}
+    {%- elif as_of -%}
+        {%- set year, month, day = found[1] | int, found[2] | int, found[3] | int -%}
+        {%- set is_leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) -%}
+        {#- 31 and 30 by turns, and begun anew with August. -#}
+        {%- if day > ((29 if is_leap else 28) if month == 2 else 31 - (month - 1) % 7 % 2) -%}
+            {%- do refuse("var as_of is '" ~ as_of ~ "', and that month has no such day") -%}
+        {%- endif -%}
     {%- endif -%}
     {%- if var('pacing') not in ['calendar_days', 'business_days'] -%}
         {%- do refuse("var pacing is '" ~ var('pacing') ~ "': it is calendar_days or business_days") -%}

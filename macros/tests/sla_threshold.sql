@@ -170,7 +170,7 @@ select
         when population = 0
             then {{ sentence(
                 what ~ ": there is no target for the month of {last_day}, so nothing shows that Marketing keeps this promise. "
-                ~ "Add the month to marketing_targets, or delete " ~ model.original_file_path ~ "."
+                ~ "Add the month to marketing_targets; where it is there, no rep of the persona is active on its first day: correct raw reps. Or delete " ~ model.original_file_path ~ "."
             ) }}
         when population < {{ minimum_days }}
             then {{ sentence(

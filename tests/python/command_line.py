@@ -58,6 +58,7 @@ class CommandLine:
             "LEAD_SLA_RAW": str(self.raw),
             "LEAD_SLA_WAREHOUSE": str(self.data / "warehouse.duckdb"),
             "LEAD_SLA_PUBLISHED": str(self.data / "published"),
+            "LEAD_SLA_STATE": str(self.data / "state"),
             "DBT_TARGET_PATH": str(self.data / "target"),
             "DBT_LOG_PATH": str(self.data / "logs"),
             **dict(self.settings),

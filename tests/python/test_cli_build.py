@@ -14,7 +14,7 @@ from command_line import CommandLine, Finished, contents
 from project_copy import PROJECT, ProjectCopy, copy_project
 
 from lead_sla.errors import BuildFailed
-from lead_sla.publish import current
+from lead_sla.publish import current, kept
 
 pytestmark = pytest.mark.slow
 
@@ -111,6 +111,23 @@ def test_a_replay_knows_what_was_known_and_leaves_the_readers_alone(
     with duckdb.connect(str(tmp_path / "replay" / "marts.duckdb"), read_only=True) as reader:
         (newest,) = reader.execute("select max(triggered_at)::varchar from marts.fct_sales_sla_obligations").fetchall()
     assert newest[0] <= "2026-05-01 12:00:00"
+
+
+def test_a_build_is_never_of_an_instant_before_the_one_that_readers_know(
+    lead_sla: CommandLine, first: Finished, tmp_path: Path
+) -> None:
+    # As a run of the night leaves it, which knows the world up to its own start.
+    later = lead_sla.with_settings(LEAD_SLA_PUBLISHED=str(tmp_path / "published"))
+    night = later("nightly", "--no-report", "--now", "2026-06-18 16:05:00")
+    assert night.status == 0, night.out + night.err
+
+    again = later("build")
+    assert again.status == 0 and "Nothing new since" in again.out
+    forced = later("build", "--force")
+
+    assert forced.status == 0, forced.out + forced.err
+    assert "As of Thursday 18 June 2026, 16:05 UTC" in forced.out
+    assert {f"{run.as_of}" for run in kept(tmp_path / "published")} == {"2026-06-18 16:05:00"}
 
 
 def test_a_build_that_is_stopped_leaves_the_readers_alone(

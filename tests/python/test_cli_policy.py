@@ -77,12 +77,21 @@ def test_a_cell_out_of_shape_is_named_by_line_and_column(tmp_path: Path, row: st
         (f"{HEADER},persona\n", "line 1: the header has persona twice"),
         (HEADER.replace(",", ";"), "is separated by semicolons"),
         (f"{HEADER}\nd\xe9j\xe0,,,,\n".encode("latin-1"), "is not UTF-8 text"),
-        (f'{HEADER}\n"open,,,,\n', "is not readable as CSV"),
+        (f'{HEADER}\n{GOOD}\n"open,,,,\n{GOOD}\n', "is not readable as CSV from line 3 on, where a quote may"),
     ],
 )
 def test_a_file_out_of_shape_is_told(tmp_path: Path, text: str | bytes, sentence: str) -> None:
     (found,) = problems(tmp_path, text)
     assert found.startswith("rules.csv") and sentence in found
+
+
+def test_of_an_agreement_that_has_lost_its_rows_each_seed_is_told_but_those_that_may_be_empty(tmp_path: Path) -> None:
+    seeds = {path.stem: path.read_text().splitlines()[0] + "\n" for path in (PROJECT / policy.FOLDER).glob("*.csv")}
+    copy = copy_project(tmp_path / "project", seeds)
+    with pytest.raises(RefusedInput) as refused:
+        policy.check(copy.folder)
+    empty = {detail.split(".csv has no row: ")[0] for detail in refused.value.details}
+    assert empty == set(seeds) - {"holidays", "lead_values", "marketing_targets"}
 
 
 def test_the_line_is_counted_in_the_file_where_a_cell_has_line_breaks(tmp_path: Path) -> None:

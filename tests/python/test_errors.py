@@ -149,6 +149,13 @@ def test_a_mistyped_column(lead_sla: CommandLine) -> None:
         refused(lead_sla("build"), REFUSED, "column updated_at of table leads is VARCHAR", "timestamp")
 
 
+def test_one_file_with_a_mistyped_column_is_named(lead_sla: CommandLine) -> None:
+    file = one_file(lead_sla.raw, "leads")
+    rewrite(file, "select * replace (updated_at::varchar as updated_at) from this")
+    with nothing_changes(lead_sla):
+        refused(lead_sla("build"), REFUSED, f"column updated_at of table leads is VARCHAR in {file}, where")
+
+
 @pytest.mark.parametrize("everywhere", [True, False])
 def test_timestamps_with_a_zone(lead_sla: CommandLine, everywhere: bool) -> None:
     files = list((lead_sla.raw / "deals").rglob("*.parquet")) if everywhere else [one_file(lead_sla.raw, "deals")]
@@ -170,6 +177,31 @@ def test_a_parquet_file_with_damaged_pages(lead_sla: CommandLine) -> None:
 def test_a_setting_out_of_range(lead_sla: CommandLine) -> None:
     with nothing_changes(lead_sla):
         refused(lead_sla("build", "--vars", "{pacing: weekdays}"), REFUSED, "var pacing is 'weekdays'")
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ("{pace_tolerence: 0.5}", "var pace_tolerence is none of this project: they are as_of, reporting_time_zone"),
+        ("{as_of: '2026-02-30'}", "var as_of is '2026-02-30', and that month has no such day"),
+        ("{as_of: '2026-13-01'}", "var as_of is '2026-13-01': give a UTC timestamp"),
+    ],
+)
+def test_a_setting_that_cannot_be_meant(lead_sla: CommandLine, variables: str, words: str) -> None:
+    with nothing_changes(lead_sla):
+        refused(lead_sla("build", "--vars", variables), REFUSED, words)
+
+
+@pytest.mark.parametrize("command", ["build", "nightly"])
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("LEAD_SLA_THREADS", "many"), ("LEAD_SLA_THREADS", "0"), ("LEAD_SLA_MEMORY_LIMIT", "lots")],
+)
+def test_a_limit_that_is_none_is_named_before_anything_is_done(
+    lead_sla: CommandLine, command: str, variable: str, value: str
+) -> None:
+    with nothing_changes(lead_sla):
+        refused(lead_sla.with_settings(**{variable: value})(command), REFUSED, f"{variable} is '{value}'")
 
 
 # --- the policy
@@ -218,7 +250,15 @@ def test_a_second_build_at_once(lead_sla: CommandLine) -> None:
         lock.write("process 4711, since 2026-06-18 15:00:00 UTC\n")
         lock.flush()
         with nothing_changes(lead_sla):
-            refused(lead_sla("build"), BUSY, "A build is running already (process 4711, since 2026-06-18")
+            refused(lead_sla("build"), BUSY, "A run is running already (process 4711, since 2026-06-18")
+
+
+def test_a_publication_by_hand_waits_for_the_run_that_builds(lead_sla: CommandLine, built_warehouse: Path) -> None:
+    shutil.copy(built_warehouse, lead_sla.warehouse)
+    with lead_sla.warehouse.with_name("warehouse.duckdb.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with nothing_changes(lead_sla):
+            refused(lead_sla("publish"), BUSY, "A run is running already", "wait until it ends")
 
 
 def test_the_lock_of_a_killed_build_is_no_lock(lead_sla: CommandLine) -> None:
@@ -279,6 +319,8 @@ def test_a_published_folder_that_may_not_be_made(lead_sla: CommandLine, tmp_path
         (["build", "--as-of", "yesterday"], "give an instant in UTC"),
         (["build", "--as-of", "2026-05-01 12:00:00+02:00"], "without another zone"),
         (["build", "--vars", "[a, list]"], "give a YAML mapping"),
+        (["build", "--as-of", "2026-05-01", "--vars", "{as_of: 2026-05-02}"], "say the same thing"),
+        (["nightly", "--target", "spark"], "'spark' is not 'postgres'"),
         (["build", "--frobnicate"], "No such option"),
         (["sample", "--leads", "0"], "--leads"),
     ],

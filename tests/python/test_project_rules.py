@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 import pytest
+import yaml
 from project_copy import PROJECT, ProjectCopy
 
 from lead_sla import dbt_build
@@ -311,6 +312,14 @@ def test_lines_of_models_fit_a_page() -> None:
     for path in sql_files("models"):
         for number, line in enumerate(path.read_text().splitlines(), 1):
             assert len(line) <= 120, f"{path.relative_to(PROJECT)} line {number} has {len(line)} characters"
+
+
+def test_the_vars_that_a_run_accepts_are_those_of_the_project() -> None:
+    declared = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["vars"]
+    refusal = (PROJECT / "macros/raw/prepare_raw_tables.sql").read_text()
+    accepted = re.search(r"if name not in \[(.+?)\]", refusal)
+    assert accepted and re.findall(r"'(\w+)'", accepted[1]) == list(declared)
+    assert f"they are {', '.join(list(declared)[:-1])} and {list(declared)[-1]}" in refusal
 
 
 def test_there_is_no_clock_but_as_of() -> None:

@@ -247,6 +247,24 @@ def test_a_publication_that_was_killed_leaves_nothing_in_the_way(warehouse: Path
     assert reps_seen_by_a_reader(published) == 9
 
 
+@pytest.mark.parametrize("name", ["marts.duckdb", "parquet", "current"])
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_what_somebody_else_put_there_is_not_replaced(
+    warehouse: Path, published: Path, name: str, is_folder: bool
+) -> None:
+    foreign = published / name / "precious" if is_folder else published / name
+    foreign.parent.mkdir(parents=True)
+    foreign.write_text("somebody's work")
+    mode = published.stat().st_mode
+
+    with pytest.raises(LeadSlaError, match="would replace a file or folder that is not a publication"):
+        publish(warehouse, published)
+
+    assert foreign.read_text() == "somebody's work"
+    assert published.stat().st_mode == mode
+    assert {path.name for path in published.iterdir()} == {name, ".lock"}
+
+
 def test_two_publications_at_once_are_refused(warehouse: Path, published: Path) -> None:
     published.mkdir()
     with (published / ".lock").open("w") as lock:

@@ -329,6 +329,13 @@ def test_the_attached_lists_are_whole_and_the_shown_ones_are_cut(
     assert set(report.attachments) == {"do_not_be_on_it.csv", "due_soon.csv", "promises_not_kept.csv", "warnings.csv"}
 
 
+@pytest.mark.parametrize("scope", [Scope("team", "Europe"), Scope("manager", "R07"), Scope("rep", "R07")], ids=str)
+def test_promises_of_the_whole_company_go_to_those_alone_who_see_it(
+    published: Path, now: datetime, config: ReportConfig, scope: Scope
+) -> None:
+    assert "promises_not_kept.csv" not in report_of(published, now, config, scope).attachments
+
+
 def test_a_team_a_manager_and_a_rep_see_their_own_and_everything_is_somebodys(
     published: Path, now: datetime, config: ReportConfig
 ) -> None:

@@ -6,7 +6,7 @@
 -- checks that found no error).
 create macro hours_between(earlier, later) as epoch(later - earlier) / 3600;
 create macro said_age(hours) as
-    if(hours < 72, round(hours)::bigint || ' hours', round(hours / 24)::bigint || ' days');
+    if(hours < 72, floor(hours)::bigint || ' hours', floor(hours / 24)::bigint || ' days');
 create macro said_number(number) as format('{:,}', number::bigint);
 
 create table loads as
