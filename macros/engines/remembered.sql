@@ -27,7 +27,7 @@
 {%- endmacro %}
 
 {% macro default__forget_runs(before, number) -%}
-    {%- for table in ['runs', 'landed', 'done', 'whole'] -%}
+    {%- for table in ['runs', 'landed', 'done', 'made', 'whole'] -%}
         {%- do run_query('delete from increments.' ~ table ~ ' where run_number < ' ~ before) -%}
     {%- endfor -%}
     {%- do run_query('delete from increments.landed where run_number >= ' ~ number) -%}
@@ -48,7 +48,7 @@
 {%- endmacro %}
 
 {% macro spark__forget_runs(before, number) -%}
-    {%- for table in ['runs', 'landed', 'whole'] -%}
+    {%- for table in ['runs', 'landed', 'made', 'whole'] -%}
         {%- set past = [] -%}
         {%- for row in run_query('show partitions increments.' ~ table).rows -%}
             {%- set run_number = row[0].split('=')[1] | int -%}

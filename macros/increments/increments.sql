@@ -9,6 +9,7 @@
     landed  what each of these runs found in the raw tables (macros/engines/landed.sql says in which parts)
     done    which of these runs each kept model has got to, written in the transaction that writes its rows (macros/engines says
             what an engine without transactions does)
+    made    the models that were made in each of these runs, by the invocations that ended: names with spaces between
     whole   the runs in which every model was made, and what the models that are not kept worked by
   The next batch begins where the model that is furthest behind has got to. So a run that breaks off between two models
   leaves nothing to mend: leads that are rebuilt twice come out the same.
@@ -23,6 +24,7 @@
         'create table if not exists increments.runs (' ~ run ~ ')' ~ remembered_by('run_number'),
         'create table if not exists increments.landed (run_number integer, table_name ' ~ text ~ ', part ' ~ text ~ ', mark ' ~ text ~ ', newest_loaded_at timestamp)' ~ remembered_by('run_number'),
         'create table if not exists increments.done (model_name ' ~ text ~ ', run_number integer)' ~ remembered_by('model_name'),
+        'create table if not exists increments.made (run_number integer, models ' ~ text ~ ')' ~ remembered_by('run_number'),
         'create table if not exists increments.whole (run_number integer, worked_by ' ~ text ~ ')' ~ remembered_by('run_number'),
     ]) }}
 {%- endmacro %}
@@ -193,14 +195,21 @@
     {{ return(rows | length > 0 and rows[0][0] == what_else_is_worked_by()) }}
 {%- endmacro %}
 
-{#- Notes that this invocation has made every model, from the results of its nodes; at its end. -#}
+{#- Notes which models this invocation has made, from the results of its nodes, and whether these are all; at its end. -#}
 {% macro note_whole_run(results) -%}
     {%- if execute and flags.WHICH in ['build', 'run'] and kept_models() and not nothing_is_new() -%}
         {%- set made = [] -%}
         {%- for result in results if result.node.resource_type == 'model' and result.status | string == 'success' -%}
-            {%- do made.append(result.node.unique_id) -%}
+            {%- do made.append(result.node.name) -%}
         {%- endfor -%}
-        {%- set missing = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | rejectattr('unique_id', 'in', made) | list -%}
+        {%- set number = run_query('select max(run_number) from increments.runs').rows[0][0] -%}
+        {%- if made and number -%}
+            {%- do run_query(remember(
+                'made', ['run_number', 'models'],
+                'select ' ~ number ~ ', ' ~ dbt.string_literal((made + made_before(number)) | unique | sort | join(' '))
+            )) -%}
+        {%- endif -%}
+        {%- set missing = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | rejectattr('name', 'in', made) | list -%}
         {%- if not missing -%}
             {%- do run_query(remember(
                 'whole', ['run_number', 'worked_by'],
@@ -208,6 +217,45 @@
             )) -%}
         {%- endif -%}
     {%- endif -%}
+{%- endmacro %}
+
+{#- The models that earlier invocations have made in a run. -#}
+{% macro made_before(number) -%}
+    {%- set made = [] -%}
+    {%- for row in run_query('select models from increments.made where run_number = ' ~ number).rows -%}
+        {%- do made.extend(row[0].split(' ')) -%}
+    {%- endfor -%}
+    {{ return(made) }}
+{%- endmacro %}
+
+{#-
+  Whether every model that this one is made of was made in the run of the batch: by this invocation, or by one before it. It
+  need not be where models are chosen (`--select`): then what this one holds of the batch's leads may be of another day, and
+  the next run has to take them again.
+-#}
+{% macro is_made_of_this_batch() -%}
+    {%- set behind = [] -%}
+    {%- do gather_models_behind(model.depends_on.nodes, behind) -%}
+    {%- set open = behind | reject('in', made_in_this_invocation()) | list -%}
+    {%- if open -%}
+        {%- set open = open | reject('in', made_before(run_query('select max(run_number) from increments.runs').rows[0][0])) | list -%}
+    {%- endif -%}
+    {{ return(open == []) }}
+{%- endmacro %}
+
+{% macro gather_models_behind(nodes, found) -%}
+    {%- for id in nodes -%}
+        {%- set node = graph.nodes.get(id) -%}
+        {%- if node and node.resource_type == 'model' and node.name not in found -%}
+            {%- do found.append(node.name) -%}
+            {%- do gather_models_behind(node.depends_on.nodes, found) -%}
+        {%- endif -%}
+    {%- endfor -%}
+{%- endmacro %}
+
+{#- The models that this invocation has made so far: a list that all its nodes share. -#}
+{% macro made_in_this_invocation() -%}
+    {{ return(graph.setdefault('made in ' ~ invocation_id, [])) }}
 {%- endmacro %}
 
 {#- Whether this invocation has found nothing new, so that every model may stay as it is. -#}
@@ -264,15 +312,24 @@
     {{ return(is_full) }}
 {%- endmacro %}
 
-{#- A kept model has got to the end of this batch: a post-hook, in the transaction that writes its rows. -#}
+{#- A model is made: a post-hook. A kept one has got to the end of this batch, which is noted in the transaction that writes its rows. -#}
 {% macro note_increment() -%}
+    {%- if is_real_run() -%}
+        {%- do made_in_this_invocation().append(model.name) -%}
+    {%- endif -%}
     {%- if model.config.materialized == 'incremental' -%}
         {{ adapter.dispatch('note_increment', 'lead_sla')() }}
     {%- endif -%}
 {%- endmacro %}
 
+{#- Where what it is made of is not of this batch, it stays where the batch began. -#}
 {% macro default__note_increment() -%}
-    {{ remember('done', ['model_name', 'run_number'], 'select ' ~ dbt.string_literal(model.name) ~ ', max(run_number) from increments.runs') }}
+    {%- set reached = 'run_number' if is_made_of_this_batch() else 'since_run' -%}
+    {{ remember(
+        'done', ['model_name', 'run_number'],
+        'select ' ~ dbt.string_literal(model.name) ~ ', ' ~ reached ~ ' from increments.runs'
+        ~ ' where run_number = (select max(run_number) from increments.runs) and ' ~ reached ~ ' is not null'
+    ) }}
 {%- endmacro %}
 
 {#-

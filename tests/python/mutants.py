@@ -399,6 +399,7 @@ MUTANTS = [
         "when on_the_clock.due_at >= on_the_clock.as_of then 'pending'",
         "when on_the_clock.due_at > on_the_clock.as_of then 'pending'",
         "pending while the deadline is not past",
+        equivalent="at the very deadline the whole window has passed, and the branch before has said at_risk",
     ),
     Mutant(
         "fct_sales_sla_obligations",

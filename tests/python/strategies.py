@@ -802,7 +802,8 @@ class _Company:
         if dice.once_in(2):
             for _ in range(dice.number(1, 4)):
                 self._owner_change(lead_id, created_at, own)
-        if dice.once_in(4):
+        # What a merged lead won is won by its survivor, too.
+        if dice.once_in(4 if merge is None else 2):
             for _ in range(dice.number(1, 2)):
                 self._deal(lead_id, created_at, own)
         for _ in range(dice.some(self.max_activities)):

@@ -201,6 +201,24 @@ def test_runs_with_new_loads_late_files_and_partial_runs_end_where_a_full_build_
 
 
 @night
+def test_what_was_made_of_an_older_model_is_made_again_by_the_next_run(company: ProjectCopy) -> None:
+    now = "2026-06-18 15:00:00"
+    run(company, LATER, "--full-refresh")
+    run(company, now, "--exclude", "int_leads__owners")
+    assert not run(company, now).startswith(("0 leads", "nothing")), (
+        "the facts were made of the owners of the run before"
+    )
+    assert differences(marts(company), made_anew(company, now), KEYS) == []
+
+    # One layer after the other is as good as all at once.
+    run(company, LATER, "--full-refresh")
+    for layer in ("staging", "intermediate", "marts"):
+        run(company, now, "--select", layer)
+    assert run(company, now).startswith("0 leads are rebuilt")
+    assert differences(marts(company), made_anew(company, now), KEYS) == []
+
+
+@night
 def test_a_run_says_why_it_rebuilds_every_lead(company: ProjectCopy) -> None:
     now = "2026-06-18 15:00:00"
     run(company, now)

@@ -34,7 +34,7 @@ unknown as (
 
 select
     {{ sentence(
-        "raw {table_name}: {row_count} rows are of {lead_count} leads that raw leads does not have (such as {some_leads}). "
+        "raw {table_name}: {row_count} rows are of {lead_count} leads that raw leads does not have yet (such as {some_leads}). "
         ~ "They count for nobody: land the leads."
     ) }} as problem
 from unknown
