@@ -89,6 +89,11 @@ def build(
             current.result(
                 f"{sum(rows.values()):,} rows of {len(rows)} tables, {files:,} files in {display(settings.raw)}"
             )
+        if variables.get("as_of") and not is_replay:
+            console.print(
+                f"  The newest load is older than what readers know: built as of {variables['as_of']} UTC again",
+                soft_wrap=True,
+            )
         with stage(console, "Policy") as current:
             current.result(f"{policy.check(settings.project)} seeds in {policy.FOLDER}")
         with stage(console, "Build") as current:

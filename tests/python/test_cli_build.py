@@ -126,6 +126,7 @@ def test_a_build_is_never_of_an_instant_before_the_one_that_readers_know(
     forced = later("build", "--force")
 
     assert forced.status == 0, forced.out + forced.err
+    assert "older than what readers know: built as of 2026-06-18 16:05:00 UTC" in forced.out
     assert "As of Thursday 18 June 2026, 16:05 UTC" in forced.out
     assert {f"{run.as_of}" for run in kept(tmp_path / "published")} == {"2026-06-18 16:05:00"}
 
