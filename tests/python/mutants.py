@@ -230,6 +230,7 @@ MUTANTS = [
         "holders.held_until > passes.qualified_at",
         "holders.held_until >= passes.qualified_at",
         "who held the proof",
+        equivalent="whoever holds it until that instant is merged then, and a trigger at the cancellation opens nothing",
     ),
     # Triggers, deadlines, touches
     Mutant(
