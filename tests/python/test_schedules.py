@@ -63,7 +63,7 @@ def test_every_variable_of_ours_and_of_dbts_is_one_that_they_read() -> None:
     named = {
         (name, file.name)
         for file in sorted(DEPLOY.rglob("*"))
-        if file.is_file() and file.suffix != ".txt" and "__pycache__" not in file.parts
+        if file.is_file() and file.suffix != ".txt" and not {"__pycache__", ".venv"} & set(file.parts)
         for name in re.findall(r"\b(?:LEAD_SLA|DBT)_[A-Z_]+\b", file.read_text(encoding="utf-8"))
     }
     assert ("LEAD_SLA_STATE", "lead-sla.env") in named

@@ -24,7 +24,7 @@ unknown as (
 
 select
     {{ sentence(
-        "calendar '{calendar_id}': {rep_count} reps are on it (such as {some_reps}), and the seed business_calendars does not have it. "
+        "calendar '{calendar_id}' is that of reps ({rep_count}, such as {some_reps}), and the seed business_calendars does not have it. "
         ~ "Their hours are those of the default calendar: add it there, or correct the reps."
     ) }} as problem
 from unknown
