@@ -10,7 +10,7 @@
 
 {% materialization incremental, adapter="duckdb", supported_languages=["sql"] -%}
     {%- set existing = load_cached_relation(this) -%}
-    {{ return(duckdb_build_in_place(is_made_anew=existing is none or existing.is_view or should_full_refresh())) }}
+    {{ return(duckdb_build_in_place(is_made_anew=should_full_refresh() or existing is none or existing.is_view)) }}
 {%- endmaterialization %}
 
 {% materialization view, adapter="duckdb", supported_languages=["sql"] -%}
@@ -45,6 +45,10 @@
                 );
             {%- endif -%}
             {{ duckdb_comments(built) }}
+        {%- elif config.get('incremental_strategy') == 'append' -%}
+            insert into {{ built }} by name (
+            {{ compiled_code }}
+            );
         {%- else -%}
             {#- Worked out before any row goes: so the key is looked at among them alone. -#}
             create or replace temp table {{ rows_of_this_run() }} as (
@@ -59,7 +63,7 @@
         {%- endif -%}
     {%- endcall -%}
     {{ run_hooks(post_hooks) }}
-    {%- if not is_made_anew -%}
+    {%- if not is_made_anew and config.get('incremental_strategy') != 'append' -%}
         {%- do run_query('drop table ' ~ rows_of_this_run()) -%}
     {%- endif -%}
     {%- do adapter.commit() -%}

@@ -16,16 +16,18 @@
     {%- set keys = model.constraints | selectattr('type', 'equalto', 'primary_key') | list -%}
     {%- if keys and execute -%}
         {%- set key = keys[0].columns | join(', ') -%}
-        {%- set rows, with_lead = relation, keys[0].columns + (model.config.meta.get('key_made_of') or []) -%}
+        {%- set rows, looked_up, with_lead = relation, '', keys[0].columns + (model.config.meta.get('key_made_of') or []) -%}
         {%- if model.config.materialized == 'incremental' and is_increment() -%}
             {#- What was kept is other leads': rows of this run break the key among each other, or, where the lead is no part of it, beside any row. -#}
             {%- set rows = rows_of_this_run() -%}
             {%- if 'lead_id' not in with_lead -%}
-                {%- set rows = '(select * from ' ~ relation ~ ' where (' ~ key ~ ') in (select (' ~ key ~ ') from ' ~ rows ~ '))' -%}
+                {#- Few of many: looked up once, for both readings below. -#}
+                {%- set looked_up = 'rows_of_the_keys as (select ' ~ key ~ ' from ' ~ relation ~ ' where (' ~ key ~ ') in (select (' ~ key ~ ') from ' ~ rows ~ ')), ' -%}
+                {%- set rows = 'rows_of_the_keys' -%}
             {%- endif -%}
         {%- endif -%}
         {#- Numbers that stand in for the keys are counted; only where one comes twice are the keys themselves. -#}
-        with doubled as (
+        with {{ looked_up }}doubled as (
             select {{ stand_in(key) }} as stand_in
             from {{ rows }}
             group by {{ stand_in(key) }}

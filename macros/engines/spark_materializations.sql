@@ -14,7 +14,7 @@
     {#- An existing table goes by what it is, until it is made anew. -#}
     {%- set has_row_changes = existing is not none and (existing.is_delta or existing.is_iceberg) -%}
     {%- set gets_row_changes = config.get('file_format') in ['delta', 'iceberg'] -%}
-    {%- set is_made_anew = existing is none or existing.is_view or should_full_refresh() -%}
+    {%- set is_made_anew = should_full_refresh() or existing is none or existing.is_view -%}
     {{ run_hooks(pre_hooks) }}
     {%- if is_made_anew -%}
         {%- if existing is not none and not (has_row_changes and gets_row_changes) -%}

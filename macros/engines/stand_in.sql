@@ -1,6 +1,6 @@
 {#-
-  What stands in for an id where ids are only counted: a number that is quicker to group by, on engines that have a cheap one.
-  Two ids may share it, so whoever finds it twice has to look at the ids themselves.
+  What stands in for an id where ids are only counted, or looked for: a number that is quicker to group and to find, on engines
+  that have a cheap one. Two ids may share it, so whoever finds it twice has to look at the ids themselves, or not to mind.
 -#}
 {% macro stand_in(id) -%}
     {{ return(adapter.dispatch('stand_in', 'lead_sla')(id)) }}

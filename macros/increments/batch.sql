@@ -36,6 +36,20 @@
 {%- endmacro %}
 
 {#-
+  The rows of a raw table for a model that is only added to: in an increment what has become visible since the run from which
+  it goes on. All of them where the model is made anew, or is a view.
+-#}
+{% macro rows_to_add(table) -%}
+    {#- Named while dbt reads the project, so that it knows the order. -#}
+    {%- do [batch(), as_of() if not execute] -%}
+    {%- if is_increment() and model.config.materialized == 'incremental' -%}
+        {{ new_rows(table) }}
+    {%- else -%}
+        select * from {{ source('crm', table) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#-
   The `as_of` from which an increment goes on, as a literal: engines skip by it what they need not read. What was loaded and
   happened by then has been seen.
 -#}

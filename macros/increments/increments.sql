@@ -113,8 +113,9 @@
     {%- for node in kept_models() -%}
         {%- do numbers.append(done.get(node.name, 0) if adapter.get_relation(node.database, node.schema, node.alias) else 0) -%}
     {%- endfor -%}
-    {#- And what builds upon itself has to be there. -#}
-    {%- for node in graph.nodes.values() if node.resource_type == 'model' and 'as_it_was(' in node.raw_code and not adapter.get_relation(node.database, node.schema, node.alias) -%}
+    {#- And what builds upon itself, or is read as it stands, has to be there. -#}
+    {%- set as_they_stand = modules.re.findall("as_it_stands\\('(\\w+)'\\)", model.raw_code) -%}
+    {%- for node in graph.nodes.values() if node.resource_type == 'model' and ('as_it_was(' in node.raw_code or node.name in as_they_stand) and not adapter.get_relation(node.database, node.schema, node.alias) -%}
         {%- do numbers.append(0) -%}
     {%- endfor -%}
     {%- set found = run_query(
@@ -162,6 +163,9 @@
     {%- for name in ['reporting_time_zone', 'default_calendar'] -%}
         {%- do marks.update({'var ' ~ name: local_md5(var(name) | string)}) -%}
     {%- endfor -%}
+    {#- Another version of the engine may have another hash. -#}
+    {%- set hashed = run_query('select cast(' ~ stand_in(dbt.string_literal('an id')) ~ ' as ' ~ dbt.type_string() ~ ')').rows[0][0] -%}
+    {%- do marks.update({'what the engine has stand in for an id': hashed | string}) -%}
     {%- set code = [] -%}
     {%- for node in graph.nodes.values() if node.resource_type == 'model' -%}
         {%- do code.append(node.name ~ ' ' ~ node.checksum.checksum) -%}
@@ -307,6 +311,11 @@
         {{ exceptions.raise_compiler_error(
             model.name ~ ' cannot be refreshed alone: the models before it hold the leads of the last run only.'
             ~ ' Refresh the whole project: dbt build --full-refresh'
+        ) }}
+    {%- elif not is_full and not load_cached_relation(this) -%}
+        {{ exceptions.raise_compiler_error(
+            model.name ~ ' is missing, and cannot be made alone: the models before it hold the leads of the last run only.'
+            ~ ' Build the whole project (dbt build), which then rebuilds every lead'
         ) }}
     {%- endif -%}
     {{ return(is_full) }}

@@ -78,6 +78,7 @@ class Model:
     Attributes:
         is_kept: whether it is kept from run to run: what it holds of the leads of a batch is replaced.
         also_replaced: conditions on the other rows that a run replaces.
+        is_added_to: whether a kept model loses nothing, and gets rows alone.
     """
 
     schema: str
@@ -85,6 +86,7 @@ class Model:
     sql: str
     is_kept: bool = False
     also_replaced: Sequence[str] = ()
+    is_added_to: bool = False
 
     def sql_for(self, settings: Any, since: datetime | None = None) -> str:
         """The query of the model under settings of the kind that it was compiled for, going on from a run as of `since`."""
@@ -165,7 +167,8 @@ def _in_order(nodes: Iterable[Any]) -> list[tuple[Any, ...]]:
             node = waiting.pop(key)
             is_kept = node.config.materialized == "incremental"
             also_replaced = node.config.get("incremental_predicates") or []
-            models.append((node.schema, node.name, node.compiled_code, is_kept, also_replaced))
+            is_added_to = is_kept and node.config.incremental_strategy == "append"
+            models.append((node.schema, node.name, node.compiled_code, is_kept, also_replaced, is_added_to))
     return models
 
 
@@ -261,6 +264,9 @@ def build_increment(
         name, sql = f'{DATABASE}.{model.schema}."{model.name}"', model.sql_for(settings, since)
         if not model.is_kept:
             connection.execute(f"create or replace table {name} as {sql}")
+            continue
+        if model.is_added_to:
+            connection.execute(f"insert into {name} by name {sql}")
             continue
         replaced = [f"lead_id in (select lead_id from {DATABASE}.staging.stg_crm__batch)", *model.also_replaced]
         connection.execute(f"create or replace temp table rows_of_the_batch as {sql}")

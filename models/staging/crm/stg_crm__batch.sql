@@ -78,8 +78,10 @@
 
     -- The leads from which an activity or a deal has moved.
     moved_activities as (
-        select * from {{ source('crm', 'activities') }}
-        where activity_id in (select new_activities.activity_id from new_activities)
+        select lead_id from {{ as_it_stands('stg_crm__activity_places') }}
+        where activity_stand_in in (
+            select {{ stand_in('new_activities.activity_id') }} from new_activities
+        )
     ),
 
     moved_deals as (
