@@ -7,7 +7,7 @@
     {%- set is_work = model.config.materialized == 'table' and not model.config.contract.enforced -%}
     {%- if column in ['obligation_id', 'credit_id'] or column.endswith('activity_id') -%}
         {{ ' using compression ' ~ ('uncompressed' if is_work else 'zstd') }}
-    {%- elif column.endswith('lead_id') -%}
+    {%- elif column.endswith(('lead_id', '_stand_in')) -%}
         {{ ' using compression uncompressed' }}
     {%- endif -%}
 {%- endmacro %}

@@ -6,14 +6,14 @@ with landed as (
 ),
 
 {% if not is_increment() -%}
-    landed_ids as (
-        select * from {{ source('crm', 'activities') }}
+    places as (
+        select * from {{ ref('stg_crm__activity_places') }}
     ),
 
     repeated as (
-        select {{ stand_in('landed_ids.activity_id') }} as stand_in
-        from landed_ids
-        group by {{ stand_in('landed_ids.activity_id') }}
+        select places.activity_stand_in
+        from places
+        group by places.activity_stand_in
         having count(*) > 1
     ),
 
@@ -23,7 +23,7 @@ wanted as (
     from landed
     {% if not is_increment() -%}
         inner join repeated
-            on {{ stand_in('landed.activity_id') }} = repeated.stand_in
+            on {{ stand_in('landed.activity_id') }} = repeated.activity_stand_in
     {%- endif %}
 )
 
