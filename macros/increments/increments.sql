@@ -78,7 +78,8 @@
             {%- else -%}
                 {%- do prepare_new_rows(last.run_number, last.as_of, number) -%}
             {%- endif -%}
-        {%- elif last is not none -%}
+        {%- elif number > 1 -%}
+            {#- That a first build holds everything is no news. -#}
             {%- do log('[increment] every lead is rebuilt: ' ~ reason, info=true) -%}
         {%- endif -%}
         {{ return(reason != '') }}
