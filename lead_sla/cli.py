@@ -403,7 +403,9 @@ def export(out: Path | None, published: Path | None, sees: str) -> None:
     settings, console, scope = Settings.from_environment(), make_console(), parse_scope(sees)
     with stage(console, "Workbook") as current:
         result = write_workbook(settings, out, published=published, scope=scope, doing=current.doing)
-        current.result(f"{len(result.sheets)} sheets, {sum(result.sheets.values()):,} rows in {display(result.path)}")
+        current.result(
+            f"{len(result.sheets)} sheets of figures, {sum(result.sheets.values()):,} rows in {display(result.path)}"
+        )
 
 
 @cli.command(epilog=EXIT_CODES)
