@@ -31,7 +31,7 @@
     {%- do batch() -%}
     select * from {{ source('crm', table) }}
     {%- if is_increment() %}
-        where lead_id in {{ batch() }}
+        where {{ lead_is_among(batch()) }}
     {%- endif -%}
 {%- endmacro %}
 

@@ -348,7 +348,7 @@
 -#}
 {% macro get_incremental_replace_leads_sql(arg_dict) -%}
     {%- set columns = get_quoted_csv(arg_dict.dest_columns | map(attribute='name')) -%}
-    {% for rows in ['lead_id in ' ~ batch_relation()] + (arg_dict.incremental_predicates or []) -%}
+    {% for rows in [lead_is_among(batch_relation())] + (arg_dict.incremental_predicates or []) -%}
         delete from {{ arg_dict.target_relation }} where {{ rows }};
     {% endfor -%}
     insert into {{ arg_dict.target_relation }} ({{ columns }})
