@@ -1,11 +1,12 @@
 {#-
   A run rebuilds leads, not rows. The facts that are kept from run to run (the incremental models) forget everything of the
-  leads of the batch (stg_crm__batch), and get it anew; staging and the intermediate models are the work of one run, and hold
-  the leads of its batch alone. So every model is written as though the batch were all there is.
+  leads of the batch (stg_crm__batch), and get it anew; what is only added to (strategy `append`) gets the batch's new rows.
+  All else of staging and the intermediate models is the work of one run, and holds the leads of its batch alone. So every model is written as though the batch were all there is.
 
   What has been done stands in small tables of schema `increments`:
     opened  one row: the batch that is being made, and why it is as it is
-    runs    every batch that was made: its `as_of`, what it worked by, from which run it went on, whether it holds every lead
+    runs    every batch that was made: its `as_of`, what it worked by, from which run it went on, whether it holds every lead;
+            and every choice of models that was made without a batch, and by something else than the last one
     landed  what each of these runs found in the raw tables (macros/engines/landed.sql says in which parts)
     done    which of these runs each kept model has got to, written in the transaction that writes its rows (macros/engines says
             what an engine without transactions does)
@@ -37,8 +38,7 @@
 {#- What the kept facts are made by: the seeds of the agreement but the targets of Marketing, which the daily mart alone reads. -#}
 {% macro seeds_of_kept_facts() -%}
     {{ return([
-        ref('personas'), ref('journey_stages'), ref('activity_types'), ref('buyer_matrix'), ref('lead_values'),
-        ref('sales_sla_rules'), ref('business_calendars'), ref('holidays'),
+        'personas', 'journey_stages', 'activity_types', 'buyer_matrix', 'lead_values', 'sales_sla_rules', 'business_calendars', 'holidays',
     ]) }}
 {%- endmacro %}
 
@@ -47,32 +47,26 @@
   anything is. For stg_crm__batch alone, which closes it when it is made (`note_batch`). Returns whether it holds every lead.
 -#}
 {% macro open_batch() -%}
-    {%- set seeds = seeds_of_kept_facts() -%}
     {%- set clock = ref('stg_crm__clock') -%}
-    {#- Whether the daily mart would come out the same is told by it: it has to be loaded by then. -#}
-    {%- do ref('marketing_targets') -%}
+    {#- They have to be loaded by then; by the targets it is told whether the daily mart would come out the same. -#}
+    {%- for seed in seeds_of_kept_facts() + ['marketing_targets'] -%}
+        {%- do ref(seed) -%}
+    {%- endfor -%}
     {%- if is_real_run() and kept_models() -%}
         {%- set number = run_query('select coalesce(max(run_number), 0) + 1 from increments.runs').rows[0][0] | int -%}
         {#- Under `dbt build --empty` the clock has no row. -#}
         {%- set clocks = run_query('select ' ~ timestamp_text('as_of') ~ ' from ' ~ clock).rows -%}
         {%- set as_of = instant_as_text(clocks[0][0] if clocks else none) -%}
-        {%- set worked_by = what_is_worked_by(seeds) -%}
+        {%- set worked_by = what_is_worked_by() -%}
         {%- set last = last_run_done_by_all() -%}
         {%- do forget_runs(last.run_number if last is not none else 0, number) -%}
         {%- do note_what_landed(number, as_of) -%}
         {%- set reason = why_everything(last, worked_by, as_of, number) -%}
-        {%- set row = [
-            number,
-            'cast(' ~ (dbt.string_literal(as_of) if as_of else 'null') ~ ' as timestamp)',
-            dbt.string_literal(dbt.escape_single_quotes(tojson(worked_by))),
-            'cast(null as integer)' if reason else last.run_number,
-            'cast(' ~ ('null' if reason else dbt.string_literal(last.as_of)) ~ ' as timestamp)',
-            'true' if reason else 'false',
-            dbt.string_literal(dbt.escape_single_quotes(reason)),
-        ] -%}
-        {%- do run_query(remember('opened', columns_of_runs(), 'select ' ~ row | join(', '))) -%}
+        {%- set row = row_of_runs(number, as_of, worked_by, none if reason else last.run_number, none if reason else last.as_of, reason) -%}
+        {%- do run_query(remember('opened', columns_of_runs(), row)) -%}
         {%- if not reason -%}
-            {%- if as_of == last.as_of and is_whole(last.run_number) and has_nothing_landed(last.run_number, number) -%}
+            {%- set is_newest = last.run_number == number - 1 -%}
+            {%- if is_newest and as_of == last.as_of and is_whole(last.run_number) and has_nothing_landed(last.run_number, number) -%}
                 {%- do tell_this_invocation(is_full=batch_is_full(), nothing_is_new=true) -%}
                 {%- do log('[increment] nothing is new since ' ~ as_of ~ ' UTC: the marts stay as they are', info=true) -%}
             {%- else -%}
@@ -89,6 +83,19 @@
 
 {% macro columns_of_runs() -%}
     {{ return(['run_number', 'as_of', 'worked_by', 'since_run', 'since_as_of', 'is_full', 'reason']) }}
+{%- endmacro %}
+
+{#- A row of it, as a query. A batch that goes on from no run holds every lead. -#}
+{% macro row_of_runs(number, as_of, worked_by, since_run, since_as_of, reason) -%}
+    {{ return('select ' ~ [
+        number,
+        'cast(' ~ (dbt.string_literal(as_of) if as_of else 'null') ~ ' as timestamp)',
+        dbt.string_literal(dbt.escape_single_quotes(tojson(worked_by))),
+        'cast(null as integer)' if since_run is none else since_run,
+        'cast(' ~ (dbt.string_literal(since_as_of) if since_as_of else 'null') ~ ' as timestamp)',
+        'true' if since_run is none else 'false',
+        dbt.string_literal(dbt.escape_single_quotes(reason)),
+    ] | join(', ')) }}
 {%- endmacro %}
 
 {#- The batch is made: a post-hook of stg_crm__batch. -#}
@@ -119,10 +126,25 @@
     {%- for node in graph.nodes.values() if node.resource_type == 'model' and ('as_it_was(' in node.raw_code or node.name in as_they_stand) and not adapter.get_relation(node.database, node.schema, node.alias) -%}
         {%- do numbers.append(0) -%}
     {%- endfor -%}
-    {%- set found = run_query(
-        'select run_number, ' ~ timestamp_text('as_of') ~ ', worked_by from increments.runs where run_number = ' ~ (numbers | min)
+    {{ return(runs_where('run_number = ' ~ (numbers | min)) | first | default(none)) }}
+{%- endmacro %}
+
+{#- Some of the runs, in their order: number, `as_of`, what they worked by, and from which run they went on. -#}
+{% macro runs_where(condition) -%}
+    {%- set runs = [] -%}
+    {%- for row in run_query(
+        'select run_number, ' ~ timestamp_text('as_of') ~ ', worked_by, since_run, ' ~ timestamp_text('since_as_of')
+        ~ ' from increments.runs where ' ~ condition ~ ' order by run_number'
     ).rows -%}
-    {{ return({'run_number': found[0][0] | int, 'as_of': instant_as_text(found[0][1]), 'worked_by': fromjson(found[0][2])} if found else none) }}
+        {%- do runs.append({
+            'run_number': row[0] | int,
+            'as_of': instant_as_text(row[1]),
+            'worked_by': fromjson(row[2]),
+            'since_run': row[3] | int if row[3] is not none else none,
+            'since_as_of': instant_as_text(row[4]),
+        }) -%}
+    {%- endfor -%}
+    {{ return(runs) }}
 {%- endmacro %}
 
 {#- dbt makes instants of texts that look like one. -#}
@@ -130,43 +152,68 @@
     {{ return(value | string if value else none) }}
 {%- endmacro %}
 
-{#- Why every lead has to be rebuilt, as the end of a sentence; empty where what is new is enough. -#}
+{#-
+  Why every lead has to be rebuilt, as the end of a sentence; empty where what is new is enough. Runs after the last one that all
+  have got to broke off, or made some models alone: what those hold must not be of a later instant, of another agreement or of
+  files that are gone, either.
+-#}
 {% macro why_everything(last, worked_by, as_of, number) -%}
     {%- if flags.FULL_REFRESH -%}
         {{ return('a full refresh was asked for') }}
     {%- elif last is none -%}
-        {{ return('a kept model has not been built to its end before') }}
-    {%- elif not as_of or not last.as_of -%}
-        {{ return('nothing had been loaded') }}
-    {%- elif as_of < last.as_of -%}
-        {{ return('as_of moves back from ' ~ last.as_of ~ ' to ' ~ as_of) }}
+        {{ return('a kept model is missing, or has not been built to its end before') }}
     {%- endif -%}
+    {%- for run in [last] + runs_where('run_number > ' ~ last.run_number) -%}
+        {%- if not as_of or not run.as_of -%}
+            {{ return('nothing had been loaded') }}
+        {%- elif as_of < run.as_of -%}
+            {{ return('as_of moves back from ' ~ run.as_of ~ ' to ' ~ as_of) }}
+        {%- endif -%}
+        {%- set changed = what_differs(worked_by, run.worked_by) -%}
+        {%- if changed -%}
+            {{ return(changed | join(', ') ~ (' has' if changed | length == 1 else ' have') ~ ' changed since the last run') }}
+        {%- endif -%}
+        {%- set gone = what_is_gone(run.run_number, run.as_of, number) -%}
+        {%- if gone -%}
+            {{ return(gone) }}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return('') }}
+{%- endmacro %}
+
+{#- The names of what has another mark now than it had then. -#}
+{% macro what_differs(now, then) -%}
     {%- set changed = [] -%}
-    {%- for what, mark in worked_by.items() if last.worked_by.get(what) != mark -%}
+    {%- for what, mark in now.items() if then.get(what) != mark -%}
         {%- do changed.append(what) -%}
     {%- endfor -%}
-    {%- if changed -%}
-        {{ return(changed | join(', ') ~ (' has' if changed | length == 1 else ' have') ~ ' changed since the last run') }}
-    {%- endif -%}
-    {{ return(what_is_gone(last.run_number, last.as_of, number)) }}
+    {{ return(changed) }}
+{%- endmacro %}
+
+{% macro seed_as_it_stands(name) -%}
+    {{ graph.nodes['seed.' ~ project_name ~ '.' ~ name].relation_name }}
 {%- endmacro %}
 
 {#- What the kept facts are made by, besides the raw tables: a mapping of its name to the mark by which a change is seen. -#}
-{% macro what_is_worked_by(seeds) -%}
+{% macro what_is_worked_by() -%}
     {%- set marks = {} -%}
-    {%- for seed in seeds -%}
+    {%- for seed in seeds_of_kept_facts() -%}
         {%- set lines = [] -%}
-        {%- for row in run_query('select * from ' ~ seed).rows -%}
+        {%- for row in run_query('select * from ' ~ seed_as_it_stands(seed)).rows -%}
             {%- do lines.append(row.values() | map('string') | join('|')) -%}
         {%- endfor -%}
-        {%- do marks.update({'seed ' ~ seed.identifier: local_md5(lines | sort | join('\n'))}) -%}
+        {%- do marks.update({'seed ' ~ seed: local_md5(lines | sort | join('\n'))}) -%}
     {%- endfor -%}
     {%- for name in ['reporting_time_zone', 'default_calendar'] -%}
         {%- do marks.update({'var ' ~ name: local_md5(var(name) | string)}) -%}
     {%- endfor -%}
-    {#- Another version of the engine may have another hash. -#}
-    {%- set hashed = run_query('select cast(' ~ stand_in(dbt.string_literal('an id')) ~ ' as ' ~ dbt.type_string() ~ ')').rows[0][0] -%}
-    {%- do marks.update({'what the engine has stand in for an id': hashed | string}) -%}
+    {#- Another version of the engine may have another hash; DuckDB has one for short texts and one for long ones. -#}
+    {%- set hashes = [] -%}
+    {%- for id in ['short id', 'an id of more than twelve bytes'] -%}
+        {%- do hashes.append('cast(' ~ stand_in(dbt.string_literal(id)) ~ ' as ' ~ dbt.type_string() ~ ')') -%}
+    {%- endfor -%}
+    {%- set hashed = run_query('select ' ~ hashes | join(', ')).rows[0].values() -%}
+    {%- do marks.update({'what the engine has stand in for an id': hashed | join(' ')}) -%}
     {%- set code = [] -%}
     {%- for node in graph.nodes.values() if node.resource_type == 'model' -%}
         {%- do code.append(node.name ~ ' ' ~ node.checksum.checksum) -%}
@@ -184,7 +231,7 @@
     {%- for name in ['pacing', 'pace_tolerance'] -%}
         {%- do marks.append(var(name) | string) -%}
     {%- endfor -%}
-    {%- for row in run_query('select * from ' ~ graph.nodes['seed.' ~ project_name ~ '.marketing_targets'].relation_name).rows -%}
+    {%- for row in run_query('select * from ' ~ seed_as_it_stands('marketing_targets')).rows -%}
         {%- do marks.append(row.values() | map('string') | join('|')) -%}
     {%- endfor -%}
     {#- Types, keys and descriptions. -#}
@@ -194,7 +241,11 @@
     {{ return(local_md5(marks | sort | join('\n'))) }}
 {%- endmacro %}
 
-{#- Whether every model was made in a run, by what they would be made by now. -#}
+{#- Whether every model was made in a run; and whether it was by what they would be made by now. -#}
+{% macro was_whole(number) -%}
+    {{ return(run_query('select 1 from increments.whole where run_number = ' ~ number).rows | length > 0) }}
+{%- endmacro %}
+
 {% macro is_whole(number) -%}
     {%- set rows = run_query('select worked_by from increments.whole where run_number = ' ~ number).rows -%}
     {{ return(rows | length > 0 and rows[0][0] == what_else_is_worked_by()) }}
@@ -208,6 +259,9 @@
             {%- do made.append(result.node.name) -%}
         {%- endfor -%}
         {%- set number = run_query('select max(run_number) from increments.runs').rows[0][0] -%}
+        {%- if made and number and not told_in_this_invocation() -%}
+            {%- do note_other_marks(number) -%}
+        {%- endif -%}
         {%- if made and number -%}
             {%- do run_query(remember(
                 'made', ['run_number', 'models'],
@@ -221,6 +275,24 @@
                 'select max(run_number), ' ~ dbt.string_literal(what_else_is_worked_by()) ~ ' from increments.runs'
             )) -%}
         {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#-
+  Chosen models were made without a batch of their own, of what the last one has left. Where they were made by something else than
+  it was (a seed, a var or a model that was changed, to be tried), they are a run of their own, that is not whole: so the next
+  run notices, also where the change has been taken back by then.
+-#}
+{% macro note_other_marks(number) -%}
+    {%- set last = runs_where('run_number = ' ~ number) | first -%}
+    {%- set worked_by = what_is_worked_by() -%}
+    {%- set clocks = run_query('select ' ~ timestamp_text('as_of') ~ ' from ' ~ as_it_stands('stg_crm__clock')).rows -%}
+    {%- set as_of = instant_as_text(clocks[0][0] if clocks else none) -%}
+    {%- if as_of != last.as_of or what_differs(worked_by, last.worked_by) or (was_whole(number) and not is_whole(number)) -%}
+        {%- do note_what_landed(number + 1, as_of) -%}
+        {%- do run_query(remember(
+            'runs', columns_of_runs(), row_of_runs(number + 1, as_of, worked_by, last.since_run, last.since_as_of, 'chosen models were made by something else')
+        )) -%}
     {%- endif -%}
 {%- endmacro %}
 
@@ -261,6 +333,11 @@
 {#- The models that this invocation has made so far: a list that all its nodes share. -#}
 {% macro made_in_this_invocation() -%}
     {{ return(graph.setdefault('made in ' ~ invocation_id, [])) }}
+{%- endmacro %}
+
+{#- Whether it has made a model; and so it is where nothing is built, in a compilation or a unit test. -#}
+{% macro is_made_now(name) -%}
+    {{ return(not is_real_run() or name in made_in_this_invocation()) }}
 {%- endmacro %}
 
 {#- Whether this invocation has found nothing new, so that every model may stay as it is. -#}

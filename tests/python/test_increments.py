@@ -4,6 +4,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -182,6 +183,19 @@ def own_models(project: ProjectCopy) -> Path:
     return models
 
 
+@contextmanager
+def seed_changed(project: ProjectCopy, name: str, old: str, new: str) -> Iterator[None]:
+    """A seed of the agreement with one place changed, loaded; afterwards as it was."""
+    seed = project.folder / f"seeds/policy/{name}.csv"
+    agreed = seed.read_text()
+    for text in (agreed.replace(old, new, 1), agreed):
+        seed.unlink()
+        seed.write_text(text)
+        assert project.dbt("seed").returncode == 0
+        if text != agreed:
+            yield
+
+
 def batch(project: ProjectCopy) -> set[str]:
     with duckdb.connect(str(project.warehouse), read_only=True) as connection:
         return {lead for (lead,) in connection.execute("select lead_id from staging.stg_crm__batch").fetchall()}
@@ -348,6 +362,81 @@ def _comments(project: ProjectCopy) -> set[str]:
 
 
 @night
+def test_what_a_run_that_broke_off_has_made_does_not_stand_beside_the_rest(company: ProjectCopy) -> None:
+    """It is as though it had broken off: the models after those that were chosen were not made."""
+    now, later = "2026-06-18 15:00:00", "2026-06-18 16:00:00"
+    run(company, now)
+    assert run(company, now, "--full-refresh") == "every lead is rebuilt: a full refresh was asked for"
+    before = marts(company)
+
+    with seed_changed(company, "lead_values", "0.", "0.0"):
+        run(company, now, "--select", "+fct_marketing_credits")
+        assert marts(company)["fct_marketing_credits"] != before["fct_marketing_credits"]
+    assert run(company, now) == "every lead is rebuilt: seed lead_values has changed since the last run"
+    assert differences(marts(company), before, KEYS) == []
+
+    run(company, later, "--select", "+dim_leads")
+    assert run(company, now) == f"every lead is rebuilt: as_of moves back from {later} to {now}"
+    assert differences(marts(company), before, KEYS) == []
+
+    file = land(company, "leads", "select * replace ('gone' as lead_id, false as is_test) from {table} limit 1")
+    run(company, now, "--select", "+dim_leads")
+    assert len(marts(company)["dim_leads"]) == len(before["dim_leads"]) + 1
+    file.unlink()
+    assert "have changed or are gone (such as leads/" in run(company, now)
+    assert differences(marts(company), before, KEYS) == []
+
+
+@night
+def test_a_change_that_was_tried_on_chosen_models_and_taken_back_leaves_nothing_behind(company: ProjectCopy) -> None:
+    now = "2026-06-18 15:00:00"
+    run(company, LATER, "--full-refresh")
+    run(company, now)
+    before = marts(company)
+    assert run(company, now).startswith("nothing is new")
+
+    # By a var of a model that is not kept.
+    company.dbt("run", "--select", "fct_marketing_sla_daily", variables={"as_of": now, "pace_tolerance": 0.9})
+    assert marts(company)["fct_marketing_sla_daily"] != before["fct_marketing_sla_daily"]
+    assert run(company, now).startswith("0 leads are rebuilt")
+    assert differences(marts(company), before, KEYS) == []
+
+    # By the code of a kept one, whose rows of the last batch it makes.
+    run(company, LATER, "--full-refresh")
+    run(company, now)
+    model = own_models(company) / "marts/sales_sla/fct_speed_to_lead.sql"
+    agreed = model.read_text()
+    model.write_text(agreed.replace(" as elapsed_minutes", " * 2 as elapsed_minutes"))
+    run(company, now, "--select", "fct_speed_to_lead")
+    model.write_text(agreed)
+    assert marts(company)["fct_speed_to_lead"] != before["fct_speed_to_lead"]
+    assert run(company, now) == "every lead is rebuilt: the code of the project has changed since the last run"
+    assert differences(marts(company), before, KEYS) == []
+
+    # What was chosen and made as everything else was changes nothing.
+    run(company, now, "--select", "rep_scorecard")
+    run(company, now)
+    run(company, now, "--select", "rep_scorecard")
+    assert run(company, now).startswith("nothing is new")
+
+
+@night
+def test_chosen_models_of_a_whole_build_know_what_has_landed_since(company: ProjectCopy) -> None:
+    """They are made of all raw rows, also of those that the register of activities does not have yet."""
+    now = "2026-06-18 15:00:00"
+    run(company, now, "--full-refresh")
+    land(
+        company,
+        "activities",
+        f"select * replace (timestamp '{now}' as _loaded_at) from {{table}}"
+        " where activity_type = 'call' qualify count(*) over (partition by activity_id) = 1"
+        " order by _loaded_at desc, activity_id limit 20",
+    )
+    run(company, now, "--select", "stg_crm__activity_versions+")
+    assert differences(marts(company), made_anew(company, now), KEYS) == []
+
+
+@night
 def test_a_kept_model_cannot_be_refreshed_alone(company: ProjectCopy) -> None:
     now = "2026-06-18 15:00:00"
     run(company, now)
@@ -372,7 +461,9 @@ def test_a_kept_model_that_is_missing_is_not_made_of_the_last_batch_alone(compan
     refused = company.dbt("run", "--select", name.partition(".")[2], variables={"as_of": now})
     assert refused.returncode == 1
     assert f"{name.partition('.')[2]} is missing, and cannot be made alone" in refused.stdout
-    assert run(company, now) == "every lead is rebuilt: a kept model has not been built to its end before"
+    assert run(company, now) == (
+        "every lead is rebuilt: a kept model is missing, or has not been built to its end before"
+    )
     assert differences(marts(company), before, KEYS) == []
     assert activities_without_a_place(company, now) == 0
 

@@ -6,8 +6,13 @@ with landed as (
 ),
 
 {% if not is_increment() -%}
+    -- Where this run has not made the register, more may have landed than it has.
     places as (
-        select * from {{ ref('stg_crm__activity_places') }}
+        {% if is_made_now('stg_crm__activity_places') -%}
+            select activity_stand_in from {{ ref('stg_crm__activity_places') }}
+        {%- else -%}
+            select {{ stand_in('activity_id') }} as activity_stand_in from landed
+        {%- endif %}
     ),
 
     repeated as (
