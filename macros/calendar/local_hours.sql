@@ -21,10 +21,15 @@
     greatest(utc_offsets.starts_at, {{ utc_instant_of(minute) }})
 {%- endmacro %}
 
-{#- Whether a span of `utc_offsets` is one that ever shows a local time of `hours`, or a later one. -#}
+{#-
+  Whether a span of `utc_offsets` is one that ever shows a local time of `hours`, or a later one, and may be the first: the span that
+  holds the second midnight after the day has shown it in every zone. Without that bound each day meets all later spans: a mistyped
+  year (0026) makes it two million days with hundreds of spans each.
+-#}
 {% macro reaches(minute) -%}
     hours.time_zone = utc_offsets.time_zone
     and (utc_offsets.ends_at is null or {{ utc_instant_of(minute) }} < utc_offsets.ends_at)
+    and utc_offsets.starts_at <= {{ dbt.dateadd('day', '2', 'cast(hours.date_day as timestamp)') }}
 {%- endmacro %}
 
 {% macro utc_instant_of(minute) -%}
