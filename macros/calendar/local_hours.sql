@@ -24,7 +24,7 @@
 {#-
   Whether a span of `utc_offsets` is one that ever shows a local time of `hours`, or a later one, and may be the first: the span that
   holds the second midnight after the day has shown it in every zone. Without that bound each day meets all later spans: a mistyped
-  year (0026) makes it two million days with hundreds of spans each.
+  year (0026) makes two million rows of `hours`, with hundreds of spans each.
 -#}
 {% macro reaches(minute) -%}
     hours.time_zone = utc_offsets.time_zone
