@@ -26,8 +26,9 @@ from typing import Any, TextIO
 
 from lead_sla.orphan import die_with_parent
 
-# Silent on the terminal, whole in the log file: whoever mends a failed night reads that.
-_LOGGING = ("--log-level", "none", "--log-level-file", "debug")
+# Silent on the terminal, whole in the log file: whoever mends a failed night reads that. A selection that finds nothing, which
+# the project makes an error of, is told by the parent, which knows what should have been found.
+_OPTIONS = ("--log-level", "none", "--log-level-file", "debug", "--warn-error-options", '{"error": []}')
 
 # Warnings that repeat what the results of the nodes tell.
 _TOLD_BY_RESULTS = {
@@ -72,7 +73,7 @@ def main(commands: list[list[str]], out: TextIO) -> int:
 
     def run(command: list[str], manifest: Any) -> Any:
         tell("step", command=command)
-        outcome = dbtRunner(manifest=manifest, callbacks=[listen]).invoke([*command, *_LOGGING])
+        outcome = dbtRunner(manifest=manifest, callbacks=[listen]).invoke([*command, *_OPTIONS])
         if outcome.exception is not None:
             error = outcome.exception
             tell("exception", text=str(getattr(error, "msg", None) or error))

@@ -13,8 +13,10 @@ import pytest
 from command_line import CommandLine, Finished, contents
 from project_copy import PROJECT, ProjectCopy, copy_project
 
-from lead_sla.errors import BuildFailed
+from lead_sla import dbt_build
+from lead_sla.errors import BuildFailed, LeadSlaError
 from lead_sla.publish import current, kept
+from lead_sla.settings import Settings
 
 pytestmark = pytest.mark.slow
 
@@ -41,6 +43,28 @@ def test_plain_dbt_build_is_green_with_unit_tests_and_all(sample_build: ProjectC
     assert not failed, "\n".join(failed)
     kinds = {result["unique_id"].split(".")[0] for result in results}
     assert kinds >= {"seed", "model", "test", "unit_test"}
+
+
+def test_a_selection_that_finds_nothing_is_an_error_in_plain_dbt_and_a_sentence_in_a_build(
+    sample_raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = copy_project(tmp_path / "project", raw=sample_raw)
+    for command in ("build", "run", "test"):
+        run = project.dbt(command, "--select", "rep_scorcard")
+        assert run.returncode == 2, run.stdout
+        assert "The selection criterion 'rep_scorcard' does not match" in run.stdout
+        assert "Nothing to do" in run.stdout
+    assert not project.warehouse.exists()
+
+    # Settings of dbt's own do not decide what withholds the marts; these two would even contradict the project's.
+    monkeypatch.setenv("DBT_WARN_ERROR", "true")
+    for commands in ("_BUILD", "_THRESHOLDS"):
+        monkeypatch.setattr(dbt_build, commands, ("build", "--select", "rep_scorcard"))
+    settings = Settings(
+        project.folder, sample_raw, False, project.warehouse, tmp_path / "published", tmp_path / "state"
+    )
+    with pytest.raises(LeadSlaError, match="selected no mart at all"):
+        dbt_build.build(settings, {}, print)
 
 
 def test_a_build_publishes_every_mart_and_ends_with_the_summary(lead_sla: CommandLine, first: Finished) -> None:
