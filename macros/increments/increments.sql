@@ -214,6 +214,8 @@
     {%- endfor -%}
     {%- set hashed = run_query('select ' ~ hashes | join(', ')).rows[0].values() -%}
     {%- do marks.update({'what the engine has stand in for an id': hashed | join(' ')}) -%}
+    {#- With it models hold no rows, whatever has landed: good for trying whether the SQL runs, and nothing to go on from. -#}
+    {%- do marks.update({"dbt's option --empty": 'given' if flags.EMPTY else 'not given'}) -%}
     {%- set code = [] -%}
     {%- for node in graph.nodes.values() if node.resource_type == 'model' -%}
         {%- do code.append(node.name ~ ' ' ~ node.checksum.checksum) -%}

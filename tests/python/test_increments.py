@@ -413,6 +413,12 @@ def test_a_change_that_was_tried_on_chosen_models_and_taken_back_leaves_nothing_
     assert run(company, now) == "every lead is rebuilt: the code of the project has changed since the last run"
     assert differences(marts(company), before, KEYS) == []
 
+    # Without rows: a mart that is not kept, and one that is.
+    run(company, now, "--empty", "--select", "rep_scorecard", "fct_sales_touches")
+    assert marts(company)["rep_scorecard"] == marts(company)["fct_sales_touches"] == []
+    assert run(company, now) == "every lead is rebuilt: dbt's option --empty has changed since the last run"
+    assert differences(marts(company), before, KEYS) == []
+
     # What was chosen and made as everything else was changes nothing.
     run(company, now, "--select", "rep_scorecard")
     run(company, now)
