@@ -193,7 +193,7 @@ def per_cent(share: float, digits: int = 1) -> float:
 
 def _violations_hint(summary: Summary) -> str:
     total = sum(row["open_violations"] for row in summary.violations)
-    return f"{total:,} open violations" if total else ""
+    return f"{total:,} open violation{'' if total == 1 else 's'}" if total else ""
 
 
 def _violations(summary: Summary, limits: Mapping[str, timedelta]) -> RenderableType:

@@ -92,7 +92,13 @@ WITH version AS (
     -- The same row twice: an exact duplicate.
     SELECT *, getvariable('start_s'), NULL FROM rep WHERE rep_id = 'R03'
     UNION ALL
-    SELECT *, getvariable('left_s') - 86400, ts(getvariable('left_s'))::DATE FROM rep WHERE rep_id = 'R05'
+    -- Where two days are all there are, told on the second.
+    SELECT
+        *,
+        greatest(getvariable('left_s') - 86400, getvariable('start_s') + 86400),
+        ts(getvariable('left_s'))::DATE
+    FROM rep
+    WHERE rep_id = 'R05'
     UNION ALL
     -- R08 served one persona at first.
     SELECT * REPLACE ('mid_market' AS personas), getvariable('start_s') - 86400, NULL FROM rep WHERE rep_id = 'R08'

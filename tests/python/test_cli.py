@@ -321,6 +321,7 @@ def test_five_reps_and_nobody_are_on_the_list() -> None:
     assert [f"Name of R{number}" in text for number in range(7)] == [True] * 5 + [False] * 2
     assert "Name of unassigned" in text
     assert f"{90 + sum(80 - number for number in range(7))} open violations" in text
+    assert "1 open violation\n" in shown(a_summary(violations=[rep("R1", 1)]))
 
 
 def test_nobody_is_on_the_list_only_where_the_loads_are_in_time() -> None:
