@@ -32,8 +32,16 @@ _STEPS = {
     "retry": "going on where it broke off",
     "test": "measuring the promises",
 }
-# What withholds the marts is the project's matter, not one of who runs it.
-_NOT_HEARD = ("DBT_WARN_ERROR", "DBT_WARN_ERROR_OPTIONS")
+# What is built, what is tested and what withholds the marts is not for a setting to decide that was meant for plain dbt.
+_NOT_HEARD = {
+    "DBT_EMPTY",
+    "DBT_EXCLUDE_RESOURCE_TYPES",
+    "DBT_INDIRECT_SELECTION",
+    "DBT_RESOURCE_TYPES",
+    "DBT_SAMPLE",
+    "DBT_WARN_ERROR",
+    "DBT_WARN_ERROR_OPTIONS",
+}
 # What is skipped was kept from running by something that failed, which is told.
 _HARMLESS = ("success", "pass", "warn", "skipped", "no-op")
 _SHOWN = 12
