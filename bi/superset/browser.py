@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import ConsoleMessage, Page, Request, Response, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page, Request, Response, expect, sync_playwright
 
 SLUGS = ("do-not-be-on-it", "marketing-sla", "sales-sla", "buyer-matrix")
 CHROMIUM = next(
@@ -80,7 +80,7 @@ def _dashboard(page: Page, address: str, slug: str, folder: Path) -> dict[str, A
     page.goto(f"{address}/superset/dashboard/{slug}/")
     page.wait_for_selector(".dashboard-component-chart-holder", timeout=60_000)
     page.wait_for_load_state("networkidle", timeout=60_000)
-    page.wait_for_function("!document.querySelector('.dashboard-component-chart-holder .loading')", timeout=60_000)
+    expect(page.locator(".dashboard-component-chart-holder .loading")).to_have_count(0, timeout=60_000)
     page.wait_for_timeout(2_000)  # the charts move while they are drawn
     errors = page.locator(".dashboard-component-chart-holder [role=alert]").all_inner_texts()
     height = page.evaluate(

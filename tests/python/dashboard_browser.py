@@ -22,7 +22,11 @@ DESKTOP, PHONE = 1280, 360
 
 @dataclass
 class Visit:
-    """A page that is open, and what went wrong with it: messages of the console, errors, requests that leave the folder."""
+    """A page that is open, and what went wrong with it: messages of the console, errors, requests that leave the folder.
+
+    A state of the page is waited for by a selector or a locator, never by `wait_for_function`: that evaluates its text in the
+    page again and again, which the page's content security policy refuses from the second time on.
+    """
 
     page: Page
     site: Path

@@ -697,10 +697,10 @@ def test_a_bar_and_a_number_lead_to_their_leads_and_pages_of_the_list_turn(seen:
     assert count > 50
     first = seen.leads[0]
     seen.page.get_by_role("button", name="Next").click()
-    seen.page.wait_for_function("document.querySelector('.pager .place').textContent.startsWith('Page 2 ')")
+    seen.page.locator(".pager .place").filter(has_text="Page 2 of ").wait_for()
     assert seen.leads[0] != first
     seen.page.get_by_role("button", name="Previous").click()
-    seen.page.wait_for_function("document.querySelector('.pager .place').textContent.startsWith('Page 1 ')")
+    seen.page.locator(".pager .place").filter(has_text="Page 1 of ").wait_for()
     assert seen.leads[0] == first
 
 
@@ -838,7 +838,7 @@ def test_a_reader_gets_a_whole_version_also_when_a_new_one_comes_in(
         # The list that was loaded stays; the next file that is needed is of another version.
         assert seen.count == before
         seen.page.get_by_role("radio", name="Due soon").check()
-        seen.page.wait_for_function(f"document.body.dataset.version === '{out.resolve().name}'")
+        seen.page.wait_for_selector(f"body[data-version='{out.resolve().name}']")
         seen.page.goto(f"{(out / 'index.html').as_uri()}")
         seen.wait_for_count(after)
 
